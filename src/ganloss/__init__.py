@@ -1,0 +1,58 @@
+"""ganloss: every GAN loss, exact and fast, and the tools to train and compare with them.
+
+Nothing is imported until it is used: ``import ganloss`` alone does not even import torch.
+"""
+
+from typing import TYPE_CHECKING
+
+from ganloss._lazy import lazy_attributes
+from ganloss._version import __version__ as __version__
+from ganloss.losses import LOSSES as LOSSES
+from ganloss.losses import _HOMES as _LOSS_HOMES
+from ganloss.penalties import PENALTIES as PENALTIES
+from ganloss.penalties import _HOMES as _PENALTY_HOMES
+
+if TYPE_CHECKING:
+    from ganloss.games import GAMES as GAMES
+    from ganloss.games import Adam as Adam
+    from ganloss.games import ClipWeights as ClipWeights
+    from ganloss.games import Game as Game
+    from ganloss.games import Optimisers as Optimisers
+    from ganloss.games import RMSprop as RMSprop
+    from ganloss.games import SpectralNorm as SpectralNorm
+    from ganloss.games import Weighted as Weighted
+    from ganloss.losses import ElementwisePair as ElementwisePair
+    from ganloss.losses import GANLoss as GANLoss
+    from ganloss.losses import Hinge as Hinge
+    from ganloss.losses import LeastSquares as LeastSquares
+    from ganloss.losses import Minimax as Minimax
+    from ganloss.losses import NonSaturating as NonSaturating
+    from ganloss.losses import Relativistic as Relativistic
+    from ganloss.losses import Wasserstein as Wasserstein
+    from ganloss.objective import Losses as Losses
+    from ganloss.objective import WeightedSum as WeightedSum
+    from ganloss.objective import every as every
+    from ganloss.objective import ramp as ramp
+    from ganloss.penalties import R1 as R1
+    from ganloss.penalties import R2 as R2
+    from ganloss.penalties import Critic as Critic
+    from ganloss.penalties import GradientPenalty as GradientPenalty
+    from ganloss.penalties import Penalty as Penalty
+
+_HOMES = {
+    **_LOSS_HOMES,
+    **_PENALTY_HOMES,
+    **dict.fromkeys(("Losses", "WeightedSum", "every", "ramp"), "ganloss.objective"),
+    **dict.fromkeys(
+        ("GAMES", "Game", "Weighted", "Adam", "RMSprop", "Optimisers", "ClipWeights", "SpectralNorm"),
+        "ganloss.games",
+    ),
+}
+
+__all__ = sorted([*_HOMES, "LOSSES", "PENALTIES", "__version__"])
+
+__getattr__ = lazy_attributes(__name__, _HOMES)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,7 @@
+"""``python -m ganloss``."""
+
+import sys
+
+from ganloss.cli import main
+
+sys.exit(main())

@@ -1,0 +1,141 @@
+"""Score maps: what a discriminator returns, checked and reduced in one place.
+
+*Scores* are raw discriminator outputs (no sigmoid) of any shape ``(N, ...)``; a list holds one
+entry per scale. The value of a sample is the mean over its elements, summed over scales. All
+checks read metadata only, so they never wait for a device.
+"""
+
+from typing import Literal, TypeAlias, get_args
+
+import torch
+from torch import Tensor
+
+Scores: TypeAlias = Tensor | list[Tensor]
+Reduction: TypeAlias = Literal["mean", "sum", "none"]
+
+_HALF = (torch.float16, torch.bfloat16)
+
+
+def check_tensor(value: object, name: str) -> Tensor:
+    """Return a floating tensor ``(N, ...)`` with at least one sample, in fp32 or better.
+
+    Raises:
+        TypeError: not a tensor, a tuple, or not floating point.
+        ValueError: 0-d, or an empty batch.
+    """
+    if not isinstance(value, Tensor):
+        raise TypeError(_not_a_tensor(value, name))
+    if not value.dtype.is_floating_point:
+        raise TypeError(
+            f"{name} has dtype {value.dtype}; floating point is needed: convert it first, "
+            f"e.g. {name}.float() (and divide images by 255)"
+        )
+    if value.dim() == 0:
+        raise ValueError(
+            f"{name} is a single number; pass the raw output of the network, shape (N, ...), "
+            "not its mean"
+        )
+    if value.shape[0] == 0 or value.numel() == 0:
+        raise ValueError(f"{name} is empty, shape {tuple(value.shape)}; pass at least one sample")
+    return value.float() if value.dtype in _HALF else value
+
+
+def _not_a_tensor(value: object, name: str) -> str:
+    if isinstance(value, tuple):
+        return (
+            f"{name} is a tuple; if the network returns (scores, features), unpack them first, "
+            f"and pass several scales as a list"
+        )
+    return f"{name} must be a tensor or a list of tensors, not {type(value).__name__}"
+
+
+def scales(scores: object, name: str) -> list[Tensor]:
+    """Split scores into their checked scales.
+
+    Raises:
+        TypeError, ValueError: as :func:`check_tensor`, or an empty list.
+    """
+    if not isinstance(scores, list):
+        return [check_tensor(scores, name)]
+    if not scores:
+        raise ValueError(f"{name} is an empty list; pass one tensor per scale")
+    return [check_tensor(scale, f"{name}[{i}]") for i, scale in enumerate(scores)]
+
+
+def check_same_scales(real: list[Tensor], fake: list[Tensor], *, paired: bool) -> None:
+    """Refuse real and fake scores that would broadcast, or be cut short by a zip.
+
+    Args:
+        real: checked scales of the real scores.
+        fake: checked scales of the fake scores.
+        paired: sample *i* of one meets sample *i* of the other, so batch sizes must agree too.
+    """
+    if len(real) != len(fake):
+        raise ValueError(
+            f"real has {len(real)} scales and fake has {len(fake)}; "
+            "pass the same discriminators' outputs for both"
+        )
+    for r, f in zip(real, fake, strict=True):
+        check_trailing_shapes(r, f, "real", "fake")
+        if paired:
+            check_equal_batches(r, f, "real", "fake")
+
+
+def check_trailing_shapes(a: Tensor, b: Tensor, a_name: str, b_name: str) -> None:
+    """Refuse two tensors whose per-sample shapes differ."""
+    if a.shape[1:] != b.shape[1:]:
+        raise ValueError(
+            f"{a_name} {tuple(a.shape)} and {b_name} {tuple(b.shape)} would broadcast; "
+            "their shapes after the batch must be equal (flatten or unsqueeze one of them)"
+        )
+
+
+def check_equal_batches(a: Tensor, b: Tensor, a_name: str, b_name: str) -> None:
+    """Refuse two tensors with different numbers of samples."""
+    if a.shape[0] != b.shape[0]:
+        raise ValueError(
+            f"{a_name} has {a.shape[0]} samples and {b_name} has {b.shape[0]}, but sample i of "
+            "one is compared with sample i of the other; pass equal batches"
+        )
+
+
+def check_same_shape(a: Tensor, b: Tensor, a_name: str = "input", b_name: str = "target") -> None:
+    """Refuse two tensors of different shapes instead of broadcasting them."""
+    if a.shape != b.shape:
+        raise ValueError(
+            f"{a_name} {tuple(a.shape)} and {b_name} {tuple(b.shape)} must have the same shape; "
+            "nothing is broadcast"
+        )
+
+
+def check_reduction(reduction: str) -> None:
+    """Refuse an unknown reduction."""
+    if reduction not in get_args(Reduction):
+        raise ValueError(f'reduction is {reduction!r}; use "mean", "sum" or "none"')
+
+
+def check_weight(weight: object, samples: int, name: str) -> Tensor:
+    """Return per-sample weights ``(N,)`` as a floating tensor."""
+    if not isinstance(weight, Tensor):
+        raise TypeError(f"{name} must be a tensor of shape ({samples},), one weight per sample")
+    if weight.shape != (samples,):
+        raise ValueError(
+            f"{name} has shape {tuple(weight.shape)}; one weight per sample is needed, ({samples},)"
+        )
+    return weight.float() if not weight.is_floating_point() or weight.dtype in _HALF else weight
+
+
+def per_sample(elements: Tensor) -> Tensor:
+    """Mean over everything but the batch, ``(N, ...)`` to ``(N,)``."""
+    return elements if elements.dim() == 1 else elements.flatten(1).mean(1)
+
+
+def reduce(values: Tensor, weight: Tensor | None, reduction: Reduction) -> Tensor:
+    """Reduce per-sample values ``(N,)``: the mean is Σwl/Σw, the sum Σwl, none w·l."""
+    if weight is not None:
+        values = values * weight
+    if reduction == "none":
+        return values
+    if reduction == "sum":
+        return values.sum()
+    return values.mean() if weight is None else values.sum() / weight.sum()

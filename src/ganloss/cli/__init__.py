@@ -1,0 +1,98 @@
+"""The command line: one file per verb; torch is imported inside commands only."""
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from ganloss._errors import GanlossError
+from ganloss._version import __version__
+
+#: Verbs, the module of each, and what it does.
+VERBS = {
+    "demo": ("ganloss.cli.demo", "train a GAN on real data that ship with the dependencies"),
+    "train": ("ganloss.cli.train", "train a GAN on your images"),
+    "doctor": ("ganloss.cli.doctor", "show versions, devices and what is missing"),
+}
+
+_EXAMPLES = """
+examples
+  ganloss demo digits
+  ganloss train generate --data ./my_photos --loss r3gan --image-size 32 --minutes 10
+  ganloss train generate --resume auto --data ./my_photos --loss r3gan --image-size 32
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0 ok, 1 internal, 2 usage, 3 data, 4 weights, 5 diverged, 6 disk, permission, lock or memory,
+    7 checkpoint, 130 interrupted.
+    """
+    _use_utf8()
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help", "help"):
+        _say(_overview())
+        return 0 if words else 2
+    if words[0] in ("-V", "--version", "version"):
+        _say(f"ganloss {__version__}")
+        return 0
+    return _run(words[0], words[1:])
+
+
+def _run(verb: str, rest: list[str]) -> int:
+    if verb not in VERBS:
+        nearest = difflib.get_close_matches(verb, VERBS, n=1)
+        hint = f"; did you mean `ganloss {nearest[0]}`?" if nearest else "; see `ganloss --help`"
+        return _fail(f"no command {verb!r}{hint}", 2)
+    try:
+        return importlib.import_module(VERBS[verb][0]).run(rest)
+    except GanlossError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail("interrupted; what was saved before is kept, continue with --resume", 130)
+    except BrokenPipeError:
+        # The reader of our output has gone; writing more would fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:
+        return _internal_error()
+
+
+def _internal_error() -> int:
+    import traceback
+
+    sys.stderr.write(traceback.format_exc())
+    from ganloss.cli.doctor import report
+
+    sys.stderr.write("\nThis is a fault in ganloss. Please report it with the lines above and:\n")
+    sys.stderr.write(report() + "\n")
+    return 1
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"ganloss: {message}\n")
+    return code
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text.rstrip() + "\n")
+    sys.stdout.flush()
+
+
+def _overview() -> str:
+    verbs = "\n".join(f"  {verb:<9}{help}" for verb, (_, help) in VERBS.items())
+    return (
+        f"ganloss {__version__}: GAN losses that are right, and tools to train and compare\n\n"
+        f"usage: ganloss COMMAND [options]      (each command has --help)\n\n"
+        f"commands\n{verbs}\n{_EXAMPLES}"
+    )
+
+
+def _use_utf8() -> None:
+    """Print any file name on any terminal, also under LC_ALL=C."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8", errors="backslashreplace")

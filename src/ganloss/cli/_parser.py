@@ -1,0 +1,99 @@
+"""Flags from dataclasses: one field, one flag, with the names people already know."""
+
+import argparse
+import re
+import types
+from collections.abc import Sequence
+from dataclasses import MISSING, Field, fields
+from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
+
+from jsonargparse import ArgumentParser
+
+from ganloss._errors import UsageError
+from ganloss._lazy import suggest
+
+#: Flags that other tools have and that would be misread here.
+_REJECTED = {
+    "--epoch": "did you mean --epochs (how long to train) or --resume RUN (which checkpoint)?",
+    "--gpus": "use --devices N",
+    "--gpu-ids": "use --device cuda or --device cpu, and --devices N for several",
+}
+
+
+class Parser(ArgumentParser):
+    """A parser that raises :class:`UsageError` with the nearest flag."""
+
+    def __init__(self, prog: str, description: str) -> None:
+        super().__init__(
+            prog=prog,
+            description=description,
+            exit_on_error=False,
+            print_config="--print-config",
+            formatter_class=argparse.HelpFormatter,
+            allow_abbrev=False,
+        )
+        self.add_argument("-c", "--config", action="config", help="YAML file of flags; flags win")
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise instead of exiting."""
+        raise UsageError(self._explain(message)) from ex
+
+    def _explain(self, message: str) -> str:
+        unknown = re.search(r"[Uu]nrecognized arguments: (\S+)", message)
+        if unknown is None:
+            text = " ".join(message.split())
+            return f"{text}. See `{self.prog} --help`"
+        flag = unknown[1].split("=")[0]
+        if flag in _REJECTED:
+            return f"there is no {flag}: {_REJECTED[flag]}"
+        flags = [name for action in self._actions for name in action.option_strings]
+        return f"there is no {flag}{suggest(flag, flags)} See `{self.prog} --help`"
+
+    def add_settings(self, settings: type) -> None:
+        """Add one flag for each field of a dataclass."""
+        hints = get_type_hints(settings)
+        for item in fields(settings):
+            self._add_field(item, hints[item.name])
+
+    def _add_field(self, item: "Field[Any]", hint: Any) -> None:
+        names = [f"--{item.name.replace('_', '-')}", *item.metadata["aliases"]]
+        default = None if item.default is MISSING else item.default
+        options: dict[str, Any] = {"dest": item.name, "default": default}
+        options["help"] = item.metadata["help"].replace("%", "%%")
+        if hint is bool:
+            options["action"] = argparse.BooleanOptionalAction
+        elif _is_list(hint):
+            options |= {"action": "append", "type": str, "metavar": "NAME=WEIGHT"}
+        else:
+            options |= {"type": hint, "metavar": _metavar(item.name, hint)}
+        self.add_argument(*names, **options)
+
+    def parse(self, arguments: Sequence[str]) -> dict[str, Any]:
+        """Parse flags; every flag accepts ``-`` and ``_``."""
+        try:
+            namespace = self.parse_args([_dashes(word) for word in arguments])
+        except (argparse.ArgumentError, TypeError, ValueError) as error:
+            self.error(str(error), error)
+        return {key: value for key, value in vars(namespace).items() if key != "config"}
+
+
+def _is_list(hint: Any) -> bool:
+    parts = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return any(get_origin(part) is list for part in parts)
+
+
+def _metavar(name: str, hint: Any) -> str:
+    """Choices for a literal, otherwise the kind of value."""
+    values = [v for v in get_args(hint) if isinstance(v, str)]
+    if values:
+        return "{" + ",".join(values) + "}"
+    parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    return {"int": "N", "float": "X"}.get(getattr(parts[0], "__name__", ""), name.upper())
+
+
+def _dashes(word: str) -> str:
+    """Write the name of a flag with dashes; its value is left alone."""
+    if not word.startswith("--"):
+        return word
+    name, equals, value = word.partition("=")
+    return name.replace("_", "-") + equals + value

@@ -1,0 +1,109 @@
+"""``ganloss train``: a GAN on your images."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ganloss._errors import UsageError
+from ganloss._lazy import suggest
+from ganloss._version import __version__
+from ganloss.cli._parser import Parser
+from ganloss.runs.settings import FREE_ON_RESUME, GenerateSettings
+
+TASKS = {"generate": "from noise to images"}
+
+
+def run(arguments: list[str]) -> int:
+    """Run ``ganloss train TASK ...``."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        tasks = "\n".join(f"  {task:<10}{help}" for task, help in TASKS.items())
+        from ganloss.cli._progress import announce
+
+        announce(f"usage: ganloss train TASK --data FOLDER [options]\n\ntasks\n{tasks}\n\n"
+                 "see `ganloss train generate --help`")  # fmt: skip
+        return 0 if arguments else 2
+    task, *rest = arguments
+    if task not in TASKS:
+        raise UsageError(f"no task {task!r}{suggest(task, TASKS)}; tasks: {', '.join(TASKS)}")
+    settings, options = _parse(rest)
+    return train_and_report(settings, options["resume"], dry_run=options["dry_run"])
+
+
+def _parse(arguments: list[str]) -> tuple[GenerateSettings, dict[str, Any]]:
+    parser = Parser("ganloss train generate", "Train a GAN from noise to images.")
+    parser.add_settings(GenerateSettings)
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="auto",
+        default=None,
+        metavar="RUN",
+        help="continue a run exactly: a run folder, or the newest one these flags fit",
+    )
+    parser.add_argument(
+        "-n", "--dry-run", action="store_true", help="say what would happen, and stop"
+    )
+    values = parser.parse(arguments)
+    options = {name: values.pop(name) for name in ("resume", "dry_run")}
+    settings = GenerateSettings(**values)
+    if options["resume"] not in (None, "auto"):
+        settings = _continued(settings, options["resume"])
+    return settings, options
+
+
+def _continued(given: GenerateSettings, path: str) -> GenerateSettings:
+    """Settings of the run to resume, with the flags that may change taken from the command."""
+    from ganloss.runs.folder import open_run
+
+    saved = GenerateSettings.from_file(open_run(path).config)
+    defaults = GenerateSettings()
+    changed = {
+        f.name: getattr(given, f.name)
+        for f in fields(given)
+        if getattr(given, f.name) != getattr(defaults, f.name)
+    }
+    _refuse_other_settings(changed, saved, path)
+    free = {name: value for name, value in changed.items() if name in FREE_ON_RESUME}
+    lengths = {"steps", "kimg", "epochs", "minutes"}
+    if free.keys() & lengths:
+        free = dict.fromkeys(lengths, None) | free
+    return GenerateSettings(**{f.name: getattr(saved, f.name) for f in fields(saved)} | free)
+
+
+def _refuse_other_settings(changed: dict[str, Any], saved: GenerateSettings, path: str) -> None:
+    for name, value in changed.items():
+        old = getattr(saved, name)
+        same = value == old or (name == "data" and _same_path(str(value), old))
+        if name not in FREE_ON_RESUME and not same:
+            raise UsageError(
+                f"the run in {path} has {name} {old!r}, and --{name.replace('_', '-')} {value!r} "
+                "was given; a resumed run may change only its length, --snap and --devices. Leave "
+                "the flag out, or start a new run without --resume"
+            )
+
+
+def _same_path(a: str, b: str) -> bool:
+    return ":" not in a and Path(a).resolve() == Path(b).resolve()
+
+
+def train_and_report(
+    settings: GenerateSettings, resume: str | None, *, dry_run: bool = False
+) -> int:
+    """Train with a terminal's worth of words around it; give the exit code."""
+    from ganloss.cli._progress import TerminalReporter, announce
+
+    settings.check()
+    announce(f"ganloss {__version__}  {settings.loss} on {settings.data}")
+    from ganloss.runs import training
+
+    if dry_run:
+        from ganloss.runs.dry import describe
+
+        announce(describe(settings))
+        return 0
+    with TerminalReporter() as reporter:
+        outcome = training.train(settings, reporter, resume)
+        reporter.ended(outcome)
+        if outcome.state == "finished":
+            reporter.suggest(list(outcome.next))
+    return 130 if outcome.state == "interrupted" else 0

@@ -1,0 +1,108 @@
+"""Checkpoints: atomic, versioned, with a checksum, and readable without running code."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganloss._errors import CheckpointError, StorageError
+
+SCHEMA = 1
+
+
+def digest(value: object) -> str:
+    """Checksum of nested dicts, lists, numbers, text and tensors, down to the bit.
+
+    >>> digest({"a": torch.zeros(2)}) == digest({"a": torch.zeros(2)})
+    True
+    >>> digest({"a": torch.zeros(2)}) == digest({"a": torch.zeros(3)})
+    False
+    """
+    hasher = hashlib.sha256()
+    _feed(hasher, value)
+    return hasher.hexdigest()
+
+
+def _feed(hasher: "hashlib._Hash", value: object) -> None:
+    if isinstance(value, Tensor):
+        hasher.update(f"tensor {value.dtype} {tuple(value.shape)}".encode())
+        hasher.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    elif isinstance(value, Mapping):
+        hasher.update(f"dict {len(value)}".encode())
+        for key, item in value.items():
+            hasher.update(repr(key).encode())
+            _feed(hasher, item)
+    elif isinstance(value, (list, tuple)):
+        hasher.update(f"list {len(value)}".encode())
+        for item in value:
+            _feed(hasher, item)
+    else:
+        hasher.update(repr(value).encode())
+
+
+def save(state: Mapping[str, Any], path: Path) -> None:
+    """Write a checkpoint: either the whole new file is there afterwards, or the old one.
+
+    Raises:
+        StorageError: the disk is full or the folder is not writable.
+    """
+    payload = {"schema": SCHEMA, "digest": digest(state), "state": dict(state)}
+    write_atomically(path, lambda stream: torch.save(payload, stream))
+
+
+def write_atomically(path: Path, write: Any) -> None:
+    """Call ``write(stream)`` on a temporary file beside ``path``, then move it there.
+
+    Raises:
+        StorageError: with what stood in the way and how to mend it.
+    """
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        with os.fdopen(handle, "wb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise StorageError(
+            f"{path} could not be written ({error}); free some space or choose another --out. "
+            "What was there before is untouched"
+        ) from error
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a checkpoint written by :func:`save`, on the CPU, without running code in it.
+
+    Raises:
+        CheckpointError: missing, truncated, altered, or of another version.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint {path}; start without --resume")
+    try:
+        payload = torch.load(path, map_location="cpu", weights_only=True)
+        schema, checksum, state = payload["schema"], payload["digest"], payload["state"]
+    except Exception as error:
+        raise CheckpointError(
+            f"{path} is not a readable checkpoint ({type(error).__name__}); it may be truncated or "
+            "not one of ours. Use another one of the same folder, or start without --resume"
+        ) from error
+    if schema != SCHEMA:
+        raise CheckpointError(
+            f"{path} has checkpoint format {schema} and this version reads {SCHEMA}; "
+            "resume with the version of ganloss named in env.json beside it"
+        )
+    if digest(state) != checksum:
+        raise CheckpointError(
+            f"{path} is damaged: its checksum does not match. Use another checkpoint of the same "
+            "folder, or start without --resume"
+        )
+    return state

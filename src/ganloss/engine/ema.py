@@ -1,0 +1,42 @@
+"""Moving average of the generator's weights, on torch's own AveragedModel."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+
+def moving_average(
+    network: nn.Module, batch_size: int, half_life_kimg: float, ramp: float = 0.05
+) -> AveragedModel:
+    """Give an exponential moving average with a half-life in thousands of images.
+
+    Early in a run the half-life is ``ramp`` times the images seen so far, so that the untrained
+    start is forgotten quickly.
+
+    References:
+        Karras et al., "Progressive Growing of GANs", ICLR 2018, arXiv:1710.10196, section 4;
+        the ramp is that of StyleGAN2-ADA (Karras et al. 2020, arXiv:2006.06676).
+
+    >>> average = moving_average(nn.Linear(1, 1), batch_size=64, half_life_kimg=10.0)
+    >>> average.update_parameters(nn.Linear(1, 1))
+    """
+
+    def decay(updates: int) -> float:
+        images = updates * batch_size
+        half_life = min(half_life_kimg * 1000, images * ramp)
+        return 0.5 ** (batch_size / half_life) if half_life > 0 else 0.0
+
+    # n_averaged stays on the CPU: reading it never waits for a device.
+    average = AveragedModel(network, multi_avg_fn=_lerp(decay))
+    average.requires_grad_(False)
+    return average
+
+
+def _lerp(decay: Callable[[int], float]) -> Callable[..., None]:
+    def update(averaged: Sequence[Tensor], current: Sequence[Tensor], updates: Any) -> None:
+        torch._foreach_lerp_(list(averaged), list(current), 1.0 - decay(int(updates)))
+
+    return update

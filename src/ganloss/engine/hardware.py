@@ -1,0 +1,164 @@
+"""Devices, precision and processes: the seam to Lightning Fabric.
+
+Gradients are averaged over processes after ``backward`` in one flat all-reduce per update. The
+networks are not wrapped in DistributedDataParallel: its reducer counts on every forward pass being
+followed by a backward pass through the same parameters, which alternating players and penalties
+break.
+"""
+
+import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from ganloss._errors import UsageError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+Precision = Literal["32", "bf16", "64"]
+_FABRIC_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "64": "64-true"}
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where a run takes place.
+
+    Args:
+        device: device of this process.
+        precision: ``"32"``, ``"bf16"`` (autocast) or ``"64"``.
+        rank: number of this process.
+        processes: how many there are.
+    """
+
+    device: torch.device = torch.device("cpu")
+    precision: Precision = "32"
+    rank: int = 0
+    processes: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes the files."""
+        return self.rank == 0
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of parameters and samples."""
+        return torch.float64 if self.precision == "64" else torch.float32
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Context in which losses are computed."""
+        if self.precision != "bf16":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def share(self, total: int) -> tuple[int, int]:
+        """First index and number of this process's samples in a global batch.
+
+        Raises:
+            UsageError: the batch does not divide evenly.
+
+        >>> Hardware(rank=1, processes=2).share(64)
+        (32, 32)
+        """
+        if total % self.processes:
+            raise UsageError(
+                f"a batch of {total} does not divide into {self.processes} processes; "
+                f"use --batch-size {total // self.processes * self.processes or self.processes}"
+            )
+        local = total // self.processes
+        return self.rank * local, local
+
+    def average_gradients(self, parameters: Sequence[Tensor]) -> None:
+        """Replace each gradient by its mean over processes, in one all-reduce."""
+        if self.processes == 1:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = self.mean(torch.cat([g.flatten() for g in gradients]))
+        pieces = flat.split([g.numel() for g in gradients])
+        for gradient, piece in zip(gradients, pieces, strict=True):
+            gradient.copy_(piece.view_as(gradient))
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Mean of a tensor over processes."""
+        if self.processes == 1:
+            return value
+        torch.distributed.all_reduce(value)
+        return value / self.processes
+
+    def broadcast(self, value: str) -> str:
+        """Give every process the main process's text."""
+        if self.processes == 1:
+            return value
+        box = [value]
+        torch.distributed.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def barrier(self) -> None:
+        """Wait for the other processes."""
+        if self.processes > 1:
+            torch.distributed.barrier()
+
+
+def connect(device: str = "auto", devices: int = 1, precision: Precision = "32") -> Hardware:
+    """Find the device, and join the other processes of this run if there are any.
+
+    Under ``torchrun`` or SLURM the number of processes is theirs; otherwise ``devices`` processes
+    are started on this machine.
+
+    Raises:
+        UsageError: the device is not there.
+    """
+    _check_device(device)
+    world, local = _launched_processes()
+    if max(world, devices) == 1:
+        return Hardware(_single_device(device), precision)
+    return _join(device, local or devices, max(1, world // (local or 1)), precision)
+
+
+def _launched_processes() -> tuple[int, int]:
+    """World size and local size announced by torchrun or SLURM; (1, 0) without them."""
+    for world, local in (("WORLD_SIZE", "LOCAL_WORLD_SIZE"), ("SLURM_NTASKS", "SLURM_NTASKS_PER_NODE")):
+        if world in os.environ and local in os.environ:
+            return int(os.environ[world]), int(os.environ[local])
+    return 1, 0
+
+
+def _check_device(device: str) -> None:
+    known = ("auto", "cpu", "cuda", "mps")
+    if device not in known:
+        raise UsageError(f"no device {device!r}; use one of {', '.join(known)}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("no CUDA device was found; use --device cpu, or see `ganloss doctor`")
+    if device == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("no MPS device was found; use --device cpu, or see `ganloss doctor`")
+
+
+def _single_device(device: str) -> torch.device:
+    if device != "auto":
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _join(device: str, devices: int, nodes: int, precision: Precision) -> Hardware:
+    from lightning_fabric import Fabric
+
+    fabric = Fabric(
+        accelerator=device,
+        devices=devices,
+        num_nodes=nodes,
+        strategy="ddp",
+        precision=_FABRIC_PRECISION[precision],  # pyright: ignore[reportArgumentType]
+    )
+    fabric.launch()
+    return _from_fabric(fabric, precision)
+
+
+def _from_fabric(fabric: "Fabric", precision: Precision) -> Hardware:
+    return Hardware(fabric.device, precision, fabric.global_rank, fabric.world_size)

@@ -1,0 +1,325 @@
+"""Games: pair, penalties, constraint, critic steps and optimisers as published, in one value."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrizations
+
+from ganloss._lazy import suggest
+from ganloss.losses import (
+    GANLoss,
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    Relativistic,
+    Wasserstein,
+)
+from ganloss.objective import Weight, WeightedSum, every
+from ganloss.penalties import PENALTIES, R1, R2, GradientPenalty, Penalty
+
+
+class Optimiser(Protocol):
+    """Settings of an optimiser, as a value."""
+
+    @property
+    def lr(self) -> float:
+        """Learning rate."""
+        ...
+
+    def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+        """Make the optimiser for these parameters."""
+        ...
+
+
+@final
+@dataclass(frozen=True)
+class Adam:
+    """Adam, with torch's multi-tensor implementation.
+
+    >>> Adam(2e-4, (0.5, 0.999))
+    Adam(lr=0.0002, betas=(0.5, 0.999))
+    """
+
+    lr: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+
+    def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+        """Make the optimiser for these parameters."""
+        return torch.optim.Adam(parameters, lr=self.lr, betas=self.betas, foreach=True)
+
+
+@final
+@dataclass(frozen=True)
+class RMSprop:
+    """RMSprop, with torch's multi-tensor implementation.
+
+    >>> RMSprop(5e-5)
+    RMSprop(lr=5e-05, alpha=0.99)
+    """
+
+    lr: float = 5e-5
+    alpha: float = 0.99
+
+    def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+        """Make the optimiser for these parameters."""
+        return torch.optim.RMSprop(parameters, lr=self.lr, alpha=self.alpha, foreach=True)
+
+
+@final
+@dataclass(frozen=True)
+class Optimisers:
+    """One optimiser for each player."""
+
+    generator: Adam | RMSprop = field(default_factory=Adam)
+    discriminator: Adam | RMSprop = field(default_factory=Adam)
+
+    @classmethod
+    def both(cls, optimiser: Adam | RMSprop) -> "Optimisers":
+        """Use the same settings for both players."""
+        return cls(optimiser, optimiser)
+
+
+class Constraint(Protocol):
+    """A hard constraint on the discriminator."""
+
+    def prepare(self, discriminator: nn.Module) -> None:
+        """Change the network once, before training."""
+        ...
+
+    def after_step(self, discriminator: nn.Module) -> None:
+        """Restore the constraint after each update."""
+        ...
+
+
+@final
+@dataclass(frozen=True)
+class ClipWeights:
+    """Clip every parameter to ``[-limit, limit]`` after each update.
+
+    References:
+        Arjovsky et al., "Wasserstein GAN", ICML 2017, arXiv:1701.07875, algorithm 1 (c = 0.01).
+
+    >>> layer = nn.Linear(2, 1)
+    >>> ClipWeights(0.01).after_step(layer)
+    >>> bool(layer.weight.abs().max() <= 0.01)
+    True
+    """
+
+    limit: float = 0.01
+
+    def prepare(self, discriminator: nn.Module) -> None:
+        """Start inside the box."""
+        self.after_step(discriminator)
+
+    def after_step(self, discriminator: nn.Module) -> None:
+        """Clip the parameters in place."""
+        with torch.no_grad():
+            parameters = list(discriminator.parameters())
+            torch._foreach_clamp_min_(parameters, -self.limit)
+            torch._foreach_clamp_max_(parameters, self.limit)
+
+
+@final
+@dataclass(frozen=True)
+class SpectralNorm:
+    """Divide every linear and convolutional weight by its largest singular value.
+
+    Uses ``torch.nn.utils.parametrizations.spectral_norm`` (one power iteration per forward pass).
+
+    References:
+        Miyato et al., "Spectral Normalization for GANs", ICLR 2018, arXiv:1802.05957, eq. 8.
+
+    >>> network = nn.Sequential(nn.Linear(2, 2))
+    >>> SpectralNorm().prepare(network)
+    >>> torch.nn.utils.parametrize.is_parametrized(network[0])
+    True
+    """
+
+    def prepare(self, discriminator: nn.Module) -> None:
+        """Parametrise the layers."""
+        kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+        for layer in discriminator.modules():
+            if isinstance(layer, kinds):
+                parametrizations.spectral_norm(layer)
+
+    def after_step(self, discriminator: nn.Module) -> None:
+        """Nothing to do: the parametrisation holds by itself."""
+
+
+@final
+@dataclass(frozen=True)
+class Weighted:
+    """A penalty with its weight, in the paper's convention.
+
+    >>> Weighted(R1(), 10.0)
+    Weighted(penalty=R1(), weight=10.0)
+    """
+
+    penalty: Penalty
+    weight: Weight
+
+
+@final
+@dataclass(frozen=True)
+class Game:
+    """Everything a paper means by the name of its GAN loss.
+
+    Pair, penalties and constraint travel together, so ``wgan-gp`` cannot lose its penalty.
+
+    Args:
+        pair: the two players' losses.
+        penalties: penalties of the discriminator by name, with their weights.
+        constraint: a hard constraint of the discriminator, or None.
+        critic_steps: updates of the discriminator for each update of the generator, each on a
+            fresh batch of real samples.
+        optimisers: settings of both players' optimisers.
+
+    >>> from ganloss import GAMES
+    >>> GAMES["wgan-gp"].critic_steps
+    5
+    >>> GAMES["wgan-gp"].discriminator_objective()
+    WeightedSum(adv=1.0, gp=10.0)
+    """
+
+    pair: GANLoss
+    penalties: Mapping[str, Weighted] = field(default_factory=dict[str, Weighted])
+    constraint: ClipWeights | SpectralNorm | None = None
+    critic_steps: int = 1
+    optimisers: Optimisers = field(default_factory=Optimisers)
+
+    def __post_init__(self) -> None:
+        if self.critic_steps < 1:
+            raise ValueError(f"critic_steps is {self.critic_steps}; at least 1 is needed")
+
+    def discriminator_objective(self) -> WeightedSum:
+        """The declared sum the discriminator minimises."""
+        return WeightedSum(adv=1.0, **{name: w.weight for name, w in self.penalties.items()})
+
+    def with_penalty(self, name: str, weight: float) -> "Game":
+        """Give the same game with this penalty added or re-weighted; weight 0 removes it.
+
+        Raises:
+            KeyError: no penalty of that name.
+
+        >>> from ganloss import GAMES
+        >>> GAMES["ns"].with_penalty("r1", 10.0).penalties
+        {'r1': Weighted(penalty=R1(), weight=10.0)}
+        """
+        old = self.penalties.get(name)
+        penalty = old.penalty if old else PENALTIES[name]()
+        rest = {key: value for key, value in self.penalties.items() if key != name}
+        return replace(self, penalties=rest | ({name: Weighted(penalty, weight)} if weight else {}))
+
+    def with_gamma(self, gamma: float) -> "Game":
+        """Give the same game with this weight for R1 and R2.
+
+        Raises:
+            ValueError: the game has neither.
+        """
+        names = [name for name in ("r1", "r2") if name in self.penalties]
+        if not names:
+            raise ValueError("gamma weighs R1 and R2, and this game has neither; add penalty r1")
+        game = self
+        for name in names:
+            game = game.with_penalty(name, gamma)
+        return game
+
+    def lazily(self, interval: int) -> "Game":
+        """Give the same game with its penalties computed every ``interval`` steps.
+
+        >>> from ganloss import GAMES
+        >>> GAMES["ns-r1"].lazily(16).penalties["r1"].weight
+        every(16, 10.0)
+        """
+        lazy = {
+            name: Weighted(w.penalty, every(interval, _number(name, w.weight)))
+            for name, w in self.penalties.items()
+        }
+        return replace(self, penalties=lazy)
+
+
+def _number(name: str, weight: Weight) -> float:
+    if isinstance(weight, (int, float)):
+        return weight
+    raise ValueError(f"the weight of {name} is a schedule already: {weight!r}")
+
+
+_DCGAN = Optimisers.both(Adam(2e-4, (0.5, 0.999)))
+
+#: Published games by name. Sources: minimax and ns, Goodfellow et al. 2014 with DCGAN's optimiser
+#: (Radford et al. 2016); lsgan, Mao et al. 2017; wgan, Arjovsky et al. 2017, algorithm 1; wgan-gp,
+#: Gulrajani et al. 2017, algorithm 1; hinge, Zhang et al. 2019 (SAGAN: spectral norm, two learning
+#: rates); ns-r1, Mescheder et al. 2018; rgan, Jolicoeur-Martineau 2019; r3gan, Huang et al. 2024.
+GAMES: dict[str, Game] = {
+    "minimax": Game(Minimax(), optimisers=_DCGAN),
+    "ns": Game(NonSaturating(), optimisers=_DCGAN),
+    "lsgan": Game(LeastSquares(), optimisers=_DCGAN),
+    "wgan": Game(
+        Wasserstein(),
+        constraint=ClipWeights(0.01),
+        critic_steps=5,
+        optimisers=Optimisers.both(RMSprop(5e-5)),
+    ),
+    "wgan-gp": Game(
+        Wasserstein(),
+        penalties={"gp": Weighted(GradientPenalty(), 10.0)},
+        critic_steps=5,
+        optimisers=Optimisers.both(Adam(1e-4, (0.0, 0.9))),
+    ),
+    "hinge": Game(
+        Hinge(),
+        constraint=SpectralNorm(),
+        optimisers=Optimisers(
+            generator=Adam(1e-4, (0.0, 0.9)), discriminator=Adam(4e-4, (0.0, 0.9))
+        ),
+    ),
+    "ns-r1": Game(
+        NonSaturating(),
+        penalties={"r1": Weighted(R1(), 10.0)},
+        optimisers=Optimisers.both(RMSprop(1e-4)),
+    ),
+    "rgan": Game(Relativistic(NonSaturating()), optimisers=_DCGAN),
+    "r3gan": Game(
+        Relativistic(NonSaturating()),
+        penalties={"r1": Weighted(R1(), 1.0), "r2": Weighted(R2(), 1.0)},
+        optimisers=Optimisers.both(Adam(2e-4, (0.0, 0.99))),
+    ),
+}
+
+#: Names people type for them.
+ALIASES = {
+    "vanilla": "ns",
+    "bce": "ns",
+    "gan": "ns",
+    "nsgan": "ns",
+    "logistic": "ns",
+    "non-saturating": "ns",
+    "wasserstein": "wgan",
+    "wgangp": "wgan-gp",
+    "mse": "lsgan",
+    "ls": "lsgan",
+    "least-squares": "lsgan",
+    "sngan": "hinge",
+    "rpgan": "rgan",
+    "r1": "ns-r1",
+}
+GAMES.update({alias: GAMES[name] for alias, name in ALIASES.items()})
+
+
+def canonical_name(name: str) -> str:
+    """Name of a game as listed, from any spelling of it.
+
+    Raises:
+        KeyError: with the nearest name.
+
+    >>> canonical_name("WGAN_GP"), canonical_name("vanilla")
+    ('wgan-gp', 'ns')
+    """
+    key = name.strip().lower().replace("_", "-")
+    if key not in GAMES:
+        raise KeyError(f"no loss {name!r}{suggest(key, GAMES)}")
+    return ALIASES.get(key, key)

@@ -1,0 +1,39 @@
+"""The pairs: adversarial losses with both players' sides in one value."""
+
+from typing import TYPE_CHECKING
+
+from ganloss._lazy import Registry, lazy_attributes
+
+if TYPE_CHECKING:
+    from ganloss.losses._pair import ElementwisePair as ElementwisePair
+    from ganloss.losses._pair import GANLoss as GANLoss
+    from ganloss.losses.adversarial import Hinge as Hinge
+    from ganloss.losses.adversarial import LeastSquares as LeastSquares
+    from ganloss.losses.adversarial import Minimax as Minimax
+    from ganloss.losses.adversarial import NonSaturating as NonSaturating
+    from ganloss.losses.adversarial import Wasserstein as Wasserstein
+    from ganloss.losses.relativistic import Relativistic as Relativistic
+
+#: Every pair by name.
+LOSSES: "Registry[type[GANLoss]]" = Registry(
+    "loss",
+    {
+        "minimax": "ganloss.losses.adversarial:Minimax",
+        "non-saturating": "ganloss.losses.adversarial:NonSaturating",
+        "wasserstein": "ganloss.losses.adversarial:Wasserstein",
+        "least-squares": "ganloss.losses.adversarial:LeastSquares",
+        "hinge": "ganloss.losses.adversarial:Hinge",
+        "relativistic": "ganloss.losses.relativistic:Relativistic",
+    },
+)
+
+_HOMES = LOSSES.public_names() | {
+    "GANLoss": "ganloss.losses._pair",
+    "ElementwisePair": "ganloss.losses._pair",
+}
+
+__getattr__ = lazy_attributes(__name__, _HOMES)
+
+
+def __dir__() -> list[str]:
+    return sorted([*_HOMES, "LOSSES"])

@@ -1,0 +1,200 @@
+"""The pair: both players' losses in one value, checked, scaled and reduced once for all."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, TypeAlias, final
+
+from torch import Tensor
+
+from ganloss._scores import (
+    Reduction,
+    Scores,
+    check_equal_batches,
+    check_reduction,
+    check_same_scales,
+    check_weight,
+    per_sample,
+    reduce,
+    scales,
+)
+
+#: Elementwise losses of the real and of the fake scores of one scale; None: that side is absent.
+Sides: TypeAlias = tuple[Tensor | None, Tensor | None]
+
+
+class GANLoss(ABC):
+    """A pair of losses, one for each player; both are minimised.
+
+    Scores are raw discriminator outputs of shape ``(N, ...)``, or a list with one entry per
+    scale. The value of a sample is the mean over its elements, summed over scales.
+
+    Subclass :class:`ElementwisePair` for a loss that looks at each score alone, or this class for
+    one that looks at real and fake scores together.
+    """
+
+    #: Sample i of the real batch meets sample i of the fake batch.
+    paired: ClassVar[bool] = False
+    #: The loss of one sample depends on the whole batch, so there is no per-sample value.
+    batch_statistic: ClassVar[bool] = False
+    #: The generator's loss looks at real scores as well.
+    generator_needs_real: ClassVar[bool] = False
+
+    @abstractmethod
+    def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
+        """Elementwise losses of the discriminator for one scale."""
+
+    @abstractmethod
+    def _generator(self, real: Tensor | None, fake: Tensor) -> Sides:
+        """Elementwise losses of the generator for one scale."""
+
+    @final
+    def discriminator(
+        self,
+        *,
+        real: Scores,
+        fake: Scores,
+        real_weight: Tensor | None = None,
+        fake_weight: Tensor | None = None,
+        reduction: Reduction = "mean",
+    ) -> Tensor:
+        """Loss of the discriminator.
+
+        Args:
+            real: raw scores of real samples, ``(N, ...)`` or a list of scales.
+            fake: raw scores of generated samples; computed from *detached* samples.
+            real_weight: weight of each real sample, ``(N,)``.
+            fake_weight: weight of each generated sample, ``(N,)``.
+            reduction: ``"mean"`` Σwl/Σw on each side, ``"sum"`` Σwl, ``"none"`` w·l, ``(N,)``.
+
+        Raises:
+            TypeError: scores are a tuple, not tensors, or integers.
+            ValueError: scores are 0-d or empty, would broadcast, or a weight has a wrong shape.
+        """
+        real_scales, fake_scales = scales(real, "real"), scales(fake, "fake")
+        check_same_scales(real_scales, fake_scales, paired=self.paired)
+        sides = [
+            self._discriminator(r, f) for r, f in zip(real_scales, fake_scales, strict=True)
+        ]
+        return self._reduce(sides, real_weight, fake_weight, reduction)
+
+    @final
+    def generator(
+        self,
+        *,
+        fake: Scores,
+        real: Scores | None = None,
+        real_weight: Tensor | None = None,
+        fake_weight: Tensor | None = None,
+        reduction: Reduction = "mean",
+    ) -> Tensor:
+        """Loss of the generator.
+
+        Args:
+            fake: raw scores of generated samples, with a graph that reaches the generator.
+            real: raw scores of real samples; needed by relativistic pairs, ignored by others.
+            real_weight: weight of each real sample, where the loss has a real side.
+            fake_weight: weight of each generated sample, ``(N,)``.
+            reduction: as for :meth:`discriminator`.
+
+        Raises:
+            TypeError: as for :meth:`discriminator`, or ``real`` is needed and missing.
+            ValueError: as for :meth:`discriminator`.
+        """
+        fake_scales = scales(fake, "fake")
+        real_scales = self._real_scales_for_generator(real, fake_scales)
+        sides = [self._generator(r, f) for r, f in zip(real_scales, fake_scales, strict=True)]
+        return self._reduce(sides, real_weight, fake_weight, reduction)
+
+    def _real_scales_for_generator(
+        self, real: Scores | None, fake: list[Tensor]
+    ) -> list[Tensor] | list[None]:
+        if not self.generator_needs_real:
+            return [None] * len(fake)
+        if real is None:
+            raise TypeError(
+                f"the generator's loss of {type(self).__name__} compares fake with real scores: "
+                "pass real=D(real) as well"
+            )
+        real_scales = scales(real, "real")
+        check_same_scales(real_scales, fake, paired=self.paired)
+        return real_scales
+
+    def _reduce(
+        self,
+        sides: list[Sides],
+        real_weight: Tensor | None,
+        fake_weight: Tensor | None,
+        reduction: Reduction,
+    ) -> Tensor:
+        if reduction == "mean" and real_weight is None and fake_weight is None:
+            return _mean(sides)
+        check_reduction(reduction)
+        if self.batch_statistic and reduction == "none":
+            raise ValueError(
+                f"{type(self).__name__} is a statistic of the whole batch and has no value per "
+                'sample; use reduction="mean" or "sum"'
+            )
+        real = _side([real for real, _ in sides], real_weight, "real", reduction)
+        fake = _side([fake for _, fake in sides], fake_weight, "fake", reduction)
+        if real is None or fake is None:
+            return _present(real, fake)
+        if reduction == "none":
+            check_equal_batches(real, fake, "real", "fake")
+        return real + fake
+
+
+def _mean(sides: list[Sides]) -> Tensor:
+    """Mean reduction without weights: all elements of a scale count alike."""
+    total: Tensor | None = None
+    for pair in sides:
+        for elements in pair:
+            if elements is not None:
+                total = elements.mean() if total is None else total + elements.mean()
+    return _present(total, None)
+
+
+def _side(
+    elements: list[Tensor | None], weight: Tensor | None, name: str, reduction: Reduction
+) -> Tensor | None:
+    present = [per_sample(scale) for scale in elements if scale is not None]
+    if not present:
+        if weight is not None:
+            raise ValueError(f"{name}_weight has no effect: this loss has no {name} side")
+        return None
+    values = present[0]
+    for scale in present[1:]:
+        check_equal_batches(values, scale, f"the first scale of {name}", "another scale")
+        values = values + scale
+    if weight is not None:
+        weight = check_weight(weight, values.shape[0], f"{name}_weight")
+    return reduce(values, weight, reduction)
+
+
+def _present(first: Tensor | None, second: Tensor | None) -> Tensor:
+    value = first if first is not None else second
+    if value is None:
+        raise TypeError("a pair must return at least one side")
+    return value
+
+
+class ElementwisePair(GANLoss):
+    """A pair that looks at each score alone; a subclass writes three one-line hooks."""
+
+    @abstractmethod
+    def real_side(self, scores: Tensor) -> Tensor:
+        """Discriminator's loss of each real score."""
+
+    @abstractmethod
+    def fake_side(self, scores: Tensor) -> Tensor:
+        """Discriminator's loss of each fake score."""
+
+    @abstractmethod
+    def generator_side(self, scores: Tensor) -> Tensor:
+        """Generator's loss of each fake score."""
+
+    @final
+    def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
+        return self.real_side(real), self.fake_side(fake)
+
+    @final
+    def _generator(self, real: Tensor | None, fake: Tensor) -> Sides:
+        return None, self.generator_side(fake)

@@ -1,0 +1,239 @@
+"""The classic pairs: each looks at every score alone."""
+
+from dataclasses import dataclass
+from typing import final
+
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+from ganloss._scores import Scores
+from ganloss.losses._pair import ElementwisePair
+
+
+@final
+@dataclass(frozen=True)
+class Minimax(ElementwisePair):
+    r"""The original two-player game; the generator's loss saturates.
+
+    .. math::
+        V(D, G) &= E_x[\log \sigma(D(x))] + E_z[\log(1 - \sigma(D(G(z))))] \\
+        L_D &= -V = E_x[\mathrm{softplus}(-D(x))] + E_z[\mathrm{softplus}(D(G(z)))] \\
+        L_G &= -E_z[\mathrm{softplus}(D(G(z)))]
+
+    Computed from raw scores by softplus, so it is exact where log(1 - sigmoid) is not. At the
+    best discriminator the value is -log 4 + 2 JS(p, q).
+
+    References:
+        Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014, arXiv:1406.2661, eq. 1.
+
+    >>> import torch
+    >>> zeros = torch.zeros(4)
+    >>> Minimax().value(real=zeros, fake=zeros)
+    tensor(-1.3863)
+    >>> Minimax().generator(fake=zeros)
+    tensor(-0.6931)
+    """
+
+    def real_side(self, scores: Tensor) -> Tensor:
+        """Give softplus(-score)."""
+        return softplus(-scores)
+
+    def fake_side(self, scores: Tensor) -> Tensor:
+        """Give softplus(score)."""
+        return softplus(scores)
+
+    def generator_side(self, scores: Tensor) -> Tensor:
+        """Give -softplus(score)."""
+        return -softplus(scores)
+
+    def value(self, *, real: Scores, fake: Scores) -> Tensor:
+        """Value V(D, G) of the game, which the discriminator maximises; at most 0.
+
+        >>> import torch
+        >>> Minimax().value(real=torch.tensor([200.0]), fake=torch.tensor([-200.0]))
+        tensor(-0.)
+        """
+        return -self.discriminator(real=real, fake=fake)
+
+
+@final
+@dataclass(frozen=True)
+class NonSaturating(ElementwisePair):
+    r"""Binary cross-entropy with the generator's labels flipped: the usual "GAN loss".
+
+    .. math::
+        L_D &= E_x[a\,\mathrm{softplus}(-D(x)) + (1 - a)\,\mathrm{softplus}(D(x))]
+               + E_z[\mathrm{softplus}(D(G(z)))] \\
+        L_G &= E_z[\mathrm{softplus}(-D(G(z)))]
+
+    Peers call it vanilla, bce, logistic or nsgan. Some halve L_D (pix2pix); weigh it by 0.5 then.
+
+    Args:
+        real_label: label *a* of real samples; 0.9 is one-sided label smoothing.
+
+    References:
+        Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014, arXiv:1406.2661, section 3.
+        Salimans et al., "Improved Techniques for Training GANs", 2016, arXiv:1606.03498,
+        section 3.4 (one-sided label smoothing).
+
+    >>> import torch
+    >>> zeros = torch.zeros(4)
+    >>> NonSaturating().discriminator(real=zeros, fake=zeros)
+    tensor(1.3863)
+    >>> NonSaturating().generator(fake=torch.tensor([-104.0]))
+    tensor(104.)
+    """
+
+    real_label: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.real_label <= 1.0:
+            raise ValueError(f"real_label is {self.real_label}; a label lies between 0 and 1")
+
+    def real_side(self, scores: Tensor) -> Tensor:
+        """Give the cross-entropy of real scores against ``real_label``."""
+        # A zero coefficient is left out: 0 * softplus(inf) would be nan.
+        if self.real_label == 1.0:
+            return softplus(-scores)
+        if self.real_label == 0.0:
+            return softplus(scores)
+        return self.real_label * softplus(-scores) + (1 - self.real_label) * softplus(scores)
+
+    def fake_side(self, scores: Tensor) -> Tensor:
+        """Give softplus(score)."""
+        return softplus(scores)
+
+    def generator_side(self, scores: Tensor) -> Tensor:
+        """Give softplus(-score)."""
+        return softplus(-scores)
+
+
+@final
+@dataclass(frozen=True)
+class Wasserstein(ElementwisePair):
+    r"""Wasserstein critic; needs a Lipschitz constraint beside it.
+
+    .. math::
+        L_D = E_z[D(G(z))] - E_x[D(x)], \qquad L_G = -E_z[D(G(z))]
+
+    Without weight clipping, a gradient penalty or spectral norm the critic grows without bound.
+    In ``GAMES``, ``wgan`` clips and ``wgan-gp`` carries the penalty.
+
+    References:
+        Arjovsky et al., "Wasserstein GAN", ICML 2017, arXiv:1701.07875, eqs. 2-3 and algorithm 1.
+
+    >>> import torch
+    >>> real, fake = torch.tensor([3.0, 5.0]), torch.tensor([1.0, 2.0])
+    >>> Wasserstein().discriminator(real=real, fake=fake)
+    tensor(-2.5000)
+    >>> Wasserstein().distance(real=real, fake=fake)
+    tensor(2.5000)
+    """
+
+    def real_side(self, scores: Tensor) -> Tensor:
+        """Give -score."""
+        return -scores
+
+    def fake_side(self, scores: Tensor) -> Tensor:
+        """Give the score."""
+        return scores
+
+    def generator_side(self, scores: Tensor) -> Tensor:
+        """Give -score."""
+        return -scores
+
+    def distance(self, *, real: Scores, fake: Scores) -> Tensor:
+        """Estimate W = E D(x) - E D(G(z)); a lower bound for a 1-Lipschitz critic.
+
+        >>> import torch
+        >>> Wasserstein().distance(real=torch.ones(2), fake=torch.zeros(2))
+        tensor(1.)
+        """
+        return -self.discriminator(real=real, fake=fake)
+
+
+@final
+@dataclass(frozen=True)
+class LeastSquares(ElementwisePair):
+    r"""Least squares GAN.
+
+    .. math::
+        L_D &= \tfrac12 E_x[(D(x) - b)^2] + \tfrac12 E_z[(D(G(z)) - a)^2] \\
+        L_G &= \tfrac12 E_z[(D(G(z)) - c)^2]
+
+    The halves are the paper's. CycleGAN's code leaves G unhalved (weigh it by 2); BasicSR and
+    mmgeneration leave both unhalved.
+
+    Args:
+        fake_target: *a*.
+        real_target: *b*.
+        generator_target: *c*. With (a, b, c) = (-1, 1, 0) G minimises a Pearson chi-square.
+
+    References:
+        Mao et al., "Least Squares GANs", ICCV 2017, arXiv:1611.04076, eqs. 2, 8 and 9.
+
+    >>> import torch
+    >>> real, fake = torch.tensor([0.8]), torch.tensor([0.3])
+    >>> LeastSquares().discriminator(real=real, fake=fake)
+    tensor(0.0650)
+    >>> LeastSquares(-1.0, 1.0, 0.0).generator(fake=fake)
+    tensor(0.0450)
+    """
+
+    fake_target: float = 0.0
+    real_target: float = 1.0
+    generator_target: float = 1.0
+
+    def real_side(self, scores: Tensor) -> Tensor:
+        """Give half the squared distance to ``real_target``."""
+        return 0.5 * (scores - self.real_target).square()
+
+    def fake_side(self, scores: Tensor) -> Tensor:
+        """Give half the squared distance to ``fake_target``."""
+        return 0.5 * (scores - self.fake_target).square()
+
+    def generator_side(self, scores: Tensor) -> Tensor:
+        """Give half the squared distance to ``generator_target``."""
+        return 0.5 * (scores - self.generator_target).square()
+
+
+@final
+@dataclass(frozen=True)
+class Hinge(ElementwisePair):
+    r"""Hinge loss: push real scores above ``margin`` and fake scores below ``-margin``.
+
+    .. math::
+        L_D &= E_x[\max(0,\, m - D(x))] + E_z[\max(0,\, m + D(G(z)))] \\
+        L_G &= -E_z[D(G(z))]
+
+    Args:
+        margin: *m*, positive; 1 in the papers. Scores beyond it give D no gradient.
+
+    References:
+        Lim & Ye, "Geometric GAN", 2017, arXiv:1705.02894.
+        Miyato et al., "Spectral Normalization for GANs", ICLR 2018, arXiv:1802.05957, eqs. 16-17.
+
+    >>> import torch
+    >>> Hinge().discriminator(real=torch.tensor([2.0, 0.5]), fake=torch.tensor([-3.0, 0.0]))
+    tensor(0.7500)
+    >>> Hinge().generator(fake=torch.tensor([-3.0, 0.0]))
+    tensor(1.5000)
+    """
+
+    margin: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.margin > 0:
+            raise ValueError(f"margin is {self.margin}; it must be positive (1 in the papers)")
+
+    def real_side(self, scores: Tensor) -> Tensor:
+        """Give max(0, margin - score)."""
+        return relu(self.margin - scores)
+
+    def fake_side(self, scores: Tensor) -> Tensor:
+        """Give max(0, margin + score)."""
+        return relu(self.margin + scores)
+
+    def generator_side(self, scores: Tensor) -> Tensor:
+        """Give -score."""
+        return -scores

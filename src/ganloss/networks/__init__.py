@@ -1,0 +1,1 @@
+"""Reference networks: small, honest, without batch normalisation."""

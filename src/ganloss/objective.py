@@ -1,0 +1,246 @@
+"""The objective: a declared, weighted sum of terms, with schedules for the weights."""
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from ganloss._lazy import suggest
+
+#: A scalar tensor, or a thunk that computes it when its weight is not zero.
+Term: TypeAlias = Tensor | Callable[[], Tensor]
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """A weight that depends on the step."""
+
+    def __call__(self, step: int) -> float:
+        """Weight at ``step``."""
+        ...
+
+
+Weight: TypeAlias = float | Schedule
+
+
+@dataclass(frozen=True, repr=False)
+class _Every:
+    interval: int
+    weight: float
+
+    def __call__(self, step: int) -> float:
+        return self.interval * self.weight if step % self.interval == 0 else 0.0
+
+    def __repr__(self) -> str:
+        return f"every({self.interval}, {self.weight})"
+
+
+@dataclass(frozen=True, repr=False)
+class _Ramp:
+    start: float
+    end: float
+    steps: int
+
+    def __call__(self, step: int) -> float:
+        done = min(max(step / self.steps, 0.0), 1.0)
+        return self.start + (self.end - self.start) * done
+
+    def __repr__(self) -> str:
+        return f"ramp({self.start}, {self.end}, {self.steps})"
+
+
+def every(interval: int, weight: float) -> Schedule:
+    """Lazy regularisation: ``interval * weight`` on steps divisible by it, 0 between.
+
+    The mean over time is ``weight``. StyleGAN2 applies R1 this way with an interval of 16.
+
+    References:
+        Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020,
+        arXiv:1912.04958, section 3.1.
+
+    >>> lazy = every(16, 2.0)
+    >>> lazy(0), lazy(1), lazy(16)
+    (32.0, 0.0, 32.0)
+    """
+    if interval < 1:
+        raise ValueError(f"interval is {interval}; it must be at least 1 step")
+    return _Every(interval, weight)
+
+
+def ramp(start: float, end: float, steps: int) -> Schedule:
+    """Linear change from ``start`` to ``end`` over ``steps`` steps, constant afterwards.
+
+    >>> warm_up = ramp(0.0, 10.0, 100)
+    >>> warm_up(0), warm_up(50), warm_up(1000)
+    (0.0, 5.0, 10.0)
+    """
+    if steps < 1:
+        raise ValueError(f"steps is {steps}; a ramp needs at least 1 step")
+    return _Ramp(start, end, steps)
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What an objective came to.
+
+    Args:
+        total: weighted sum, to call ``backward()`` on.
+        terms: each term by name, unweighted and detached; skipped ones are absent.
+    """
+
+    total: Tensor
+    terms: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class GradientReport:
+    """How the terms of an objective pull on the parameters.
+
+    Args:
+        norms: norm of each weighted term's gradient.
+        cosines: cosine between the gradients of two terms; negative is a conflict.
+    """
+
+    norms: Mapping[str, float]
+    cosines: Mapping[tuple[str, str], float]
+
+    @property
+    def conflicts(self) -> list[tuple[str, str]]:
+        """Pairs of terms whose gradients point against each other."""
+        return [pair for pair, cosine in self.cosines.items() if cosine < 0]
+
+
+class WeightedSum:
+    r"""An objective, declared once: :math:`\sum_k w_k(t)\, L_k`.
+
+    Weights are numbers or schedules (:func:`every`, :func:`ramp`). Each call must pass exactly
+    the declared terms, as scalars or as thunks; a thunk with zero weight is not computed.
+
+    Raises:
+        TypeError: a term is missing or unknown, or a schedule is called without a step.
+        ValueError: a term is not a single number.
+
+    >>> import torch
+    >>> objective = WeightedSum(adv=1.0, gp=10.0)
+    >>> losses = objective(adv=torch.tensor(2.0), gp=lambda: torch.tensor(0.5))
+    >>> losses.total
+    tensor(7.)
+    >>> losses.terms["gp"]
+    tensor(0.5000)
+    >>> objective(adv=torch.tensor(2.0))
+    Traceback (most recent call last):
+    TypeError: term 'gp' of WeightedSum(adv=1.0, gp=10.0) is missing; pass gp=...
+    """
+
+    __slots__ = ("_weights",)
+
+    def __init__(self, **weights: Weight) -> None:
+        if not weights:
+            raise TypeError("an objective needs at least one term, e.g. WeightedSum(adv=1.0)")
+        self._weights = dict(weights)
+
+    @property
+    def weights(self) -> Mapping[str, Weight]:
+        """The declared weights."""
+        return dict(self._weights)
+
+    def __call__(self, step: int | None = None, /, **terms: Term) -> Losses:
+        """Add the terms up.
+
+        Args:
+            step: current step; needed when a weight is a schedule.
+            terms: one scalar tensor or thunk for each declared weight.
+        """
+        self._check_names(terms)
+        total: Tensor | None = None
+        values: dict[str, Tensor] = {}
+        for name, weight in self._active(step).items():
+            value = _scalar(name, terms[name])
+            values[name] = value.detach()
+            weighted = value if weight == 1.0 else weight * value
+            total = weighted if total is None else total + weighted
+        return Losses(_nothing(terms.values()) if total is None else total, values)
+
+    def gradients(
+        self, parameters: Iterable[Tensor], step: int | None = None, /, **terms: Term
+    ) -> GradientReport:
+        """Norm of each weighted term's gradient, and the cosines between them.
+
+        Costs one backward pass per term and waits for the device; meant for a look now and then.
+        """
+        self._check_names(terms)
+        targets = [p for p in parameters if p.requires_grad]
+        gradients = {
+            name: weight * _flat_gradient(_scalar(name, terms[name]), targets)
+            for name, weight in self._active(step).items()
+        }
+        norms = {name: float(g.norm()) for name, g in gradients.items()}
+        cosines = {
+            (a, b): float(torch.cosine_similarity(gradients[a], gradients[b], dim=0))
+            for a, b in itertools.combinations(gradients, 2)
+        }
+        return GradientReport(norms, cosines)
+
+    def _active(self, step: int | None) -> dict[str, float]:
+        weights = {name: self._weight(name, step) for name in self._weights}
+        return {name: weight for name, weight in weights.items() if weight != 0}
+
+    def _weight(self, name: str, step: int | None) -> float:
+        weight = self._weights[name]
+        if isinstance(weight, (int, float)):
+            return weight
+        if step is None:
+            raise TypeError(f"the weight of {name!r} is {weight!r}: pass the step, objective(step)")
+        return weight(step)
+
+    def _check_names(self, terms: Mapping[str, Term]) -> None:
+        for name in self._weights:
+            if name not in terms:
+                raise TypeError(f"term {name!r} of {self!r} is missing; pass {name}=...")
+        for name in terms:
+            if name not in self._weights:
+                hint = suggest(name, self._weights)
+                raise TypeError(f"{self!r} has no term {name!r}{hint}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, WeightedSum) and self._weights == other._weights
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._weights.items()))
+
+    def __repr__(self) -> str:
+        weights = ", ".join(f"{name}={weight!r}" for name, weight in self._weights.items())
+        return f"WeightedSum({weights})"
+
+    def __getstate__(self) -> dict[str, Weight]:
+        return self._weights
+
+    def __setstate__(self, state: dict[str, Weight]) -> None:
+        self._weights = state
+
+
+def _scalar(name: str, term: Term) -> Tensor:
+    value = term if isinstance(term, Tensor) else term()
+    if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"term {name!r} is {type(value).__name__}, not a tensor")
+    if value.dim() != 0:
+        raise ValueError(
+            f"term {name!r} has shape {tuple(value.shape)}; an objective adds single numbers: "
+            "reduce it first, e.g. with reduction='mean'"
+        )
+    return value
+
+
+def _nothing(terms: Iterable[Term]) -> Tensor:
+    """Zero that ``backward()`` accepts and that reaches no parameter."""
+    device = next((t.device for t in terms if isinstance(t, Tensor)), None)
+    return torch.zeros((), device=device, requires_grad=True)
+
+
+def _flat_gradient(value: Tensor, targets: list[Tensor]) -> Tensor:
+    gradients = torch.autograd.grad(value, targets, retain_graph=True, allow_unused=True)
+    filled = [torch.zeros_like(t) if g is None else g for g, t in zip(gradients, targets, strict=True)]
+    return torch.cat([g.flatten() for g in filled])

@@ -1,0 +1,72 @@
+"""What all penalties share: the call, and the checks of the samples they are given."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, final
+
+from torch import Tensor
+
+from ganloss._random import Draws
+
+
+class Penalty(ABC):
+    """A regulariser ``penalty(critic, real=, fake=)`` that differentiates the critic itself.
+
+    It takes the samples it needs, accepts and ignores the other, never touches the caller's
+    tensors and sends no gradient into the generator. Multiply it by the paper's weight.
+    """
+
+    @property
+    @abstractmethod
+    def needs(self) -> tuple[str, ...]:
+        """Which samples the penalty looks at: ``"real"``, ``"fake"`` or both."""
+
+    @final
+    def __call__(
+        self,
+        critic: Callable[..., Any],
+        *,
+        real: Tensor | None = None,
+        fake: Tensor | None = None,
+        random: Draws | None = None,
+    ) -> Tensor:
+        """Penalty averaged over the batch, a 0-d tensor.
+
+        Args:
+            critic: the discriminator, any callable ``D(x)``, or a :class:`~ganloss.Critic`.
+            real: real samples, ``(N, ...)``.
+            fake: generated samples, ``(N, ...)``; detached inside.
+            random: where random numbers come from; torch's global generator by default.
+
+        Raises:
+            TypeError: a needed argument is missing or is not a floating tensor.
+            ValueError: an empty batch, or real and fake that would broadcast.
+            RuntimeError: under ``torch.no_grad()``.
+        """
+        samples = {"real": real, "fake": fake}
+        for name in self.needs:
+            _check_samples(samples[name], name, type(self).__name__)
+        return self._penalty(critic, real, fake, random)
+
+    @abstractmethod
+    def _penalty(
+        self,
+        critic: Callable[..., Any],
+        real: Tensor | None,
+        fake: Tensor | None,
+        random: Draws | None,
+    ) -> Tensor:
+        """Compute the penalty from checked samples."""
+
+
+def _check_samples(value: object, name: str, penalty: str) -> None:
+    if value is None:
+        raise TypeError(f"{penalty} looks at {name} samples: pass {name}=...")
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a tensor of samples (N, ...), not {type(value).__name__}")
+    if not value.is_floating_point():
+        raise TypeError(f"{name} has dtype {value.dtype}; convert the samples to floating point")
+    if value.dim() == 0 or value.numel() == 0:
+        raise ValueError(
+            f"{name} has shape {tuple(value.shape)}; at least one sample is needed, (N, ...)"
+        )

@@ -1,0 +1,113 @@
+"""The discriminator during its own turn: no gradient leaks out, no tensor is scored twice."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganloss._scores import scales
+
+
+class Critic:
+    """Stand-in for a discriminator ``D`` during its own step.
+
+    ``Critic(D)(x)`` detaches ``x``, so the generator cannot receive gradients, and scores each
+    tensor once; penalties at ``x`` (R1, R2) reuse that forward pass. Only ``x`` is differentiated,
+    never the conditions. Make one critic per step: it remembers what it scored.
+
+    Args:
+        discriminator: any callable ``D(x, *conditions)`` that returns scores.
+
+    Example:
+        >>> import torch
+        >>> D = torch.nn.Linear(2, 1)
+        >>> critic = Critic(D)
+        >>> x = torch.ones(3, 2)
+        >>> critic(x) is critic(x)
+        True
+    """
+
+    def __init__(self, discriminator: Callable[..., Any]) -> None:
+        if isinstance(discriminator, Critic):
+            raise TypeError("this is a Critic already; pass the discriminator itself")
+        self._discriminator = discriminator
+        # Keyed by identity; the tensors are kept alive so that an id cannot be reused.
+        self._seen: dict[tuple[int, ...], tuple[tuple[Any, ...], Tensor, Any]] = {}
+
+    def __call__(self, x: Tensor, *conditions: Any) -> Any:
+        """Score ``x``: whatever the discriminator returns, computed once per tensor."""
+        return self._score(x, conditions)[1]
+
+    def at(self, x: Tensor, *conditions: Any) -> tuple[Tensor, Any]:
+        """Give the differentiable copy of ``x`` and its scores, for a penalty.
+
+        Under autocast the scores are computed again in fp32: products of half-precision
+        gradients over- and underflow.
+        """
+        if torch.is_autocast_enabled(x.device.type):
+            return run_in_full_precision(self._discriminator, x, conditions)
+        return self._score(x, conditions)
+
+    def _score(self, x: Tensor, conditions: tuple[Any, ...]) -> tuple[Tensor, Any]:
+        key = (id(x), *map(id, conditions))
+        if key not in self._seen:
+            leaf = x.detach().requires_grad_(torch.is_grad_enabled())
+            self._seen[key] = ((x, *conditions), leaf, self._discriminator(leaf, *conditions))
+        _, leaf, scores = self._seen[key]
+        return leaf, scores
+
+
+def run_in_full_precision(
+    discriminator: Callable[..., Any], x: Tensor, conditions: tuple[Any, ...]
+) -> tuple[Tensor, Any]:
+    """Score ``x`` with autocast off, as a new leaf in fp32 or better."""
+    with torch.autocast(x.device.type, enabled=False):
+        leaf = x.detach()
+        leaf = leaf.float() if leaf.dtype in (torch.float16, torch.bfloat16) else leaf
+        leaf = leaf.requires_grad_(True)
+        return leaf, discriminator(leaf, *conditions)
+
+
+def differentiable_scores(critic: Callable[..., Any], x: Tensor) -> tuple[Tensor, Tensor]:
+    """Score ``x`` for a penalty: a leaf copy of ``x`` and one number per sample ``(N,)``.
+
+    A sample's number is the mean over its scores, summed over scales. A plain discriminator is
+    run on a detached copy; a :class:`Critic` may reuse a forward pass it made already.
+    """
+    source = critic if isinstance(critic, Critic) else Critic(critic)
+    leaf, scores = source.at(x)
+    total: Tensor | None = None
+    for scale in scales(scores, "the critic's output"):
+        if scale.shape[0] != x.shape[0]:
+            raise ValueError(
+                f"the critic returned {scale.shape[0]} scores for {x.shape[0]} samples; its "
+                "output must keep the batch in front, shape (N, ...)"
+            )
+        values = scale.flatten(1).mean(1) if scale.dim() > 1 else scale
+        total = values if total is None else total + values
+    if total is None:
+        raise ValueError("the critic returned no scores")
+    return leaf, total
+
+
+def input_gradient(critic: Callable[..., Any], x: Tensor) -> Tensor:
+    """Gradient of each sample's score with respect to that sample, ``(N, D)``, differentiable.
+
+    Raises:
+        RuntimeError: under ``torch.no_grad()``, or the scores do not depend on ``x``.
+    """
+    if not torch.is_grad_enabled():
+        raise RuntimeError(
+            "a gradient penalty differentiates the critic, which torch.no_grad() forbids; compute "
+            "it outside, or leave the penalty out when evaluating"
+        )
+    leaf, scores = differentiable_scores(critic, x)
+    if not scores.requires_grad:
+        raise RuntimeError(
+            "the critic's scores do not depend on its input; a detach() or no_grad() inside the "
+            "discriminator cuts the graph"
+        )
+    (gradient,) = torch.autograd.grad(scores.sum(), leaf, create_graph=True)
+    gradient = gradient.float() if gradient.dtype in (torch.float16, torch.bfloat16) else gradient
+    return gradient.reshape(gradient.shape[0], -1)

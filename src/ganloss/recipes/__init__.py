@@ -1,0 +1,1 @@
+"""Recipes: functions that return the phases of a way of training."""

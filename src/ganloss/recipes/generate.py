@@ -1,0 +1,56 @@
+"""From noise to samples: any game, one generator, one discriminator."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ganloss._random import Draws
+from ganloss.engine.phase import Phase, Turn
+from ganloss.games import Game
+from ganloss.objective import Losses, WeightedSum
+from ganloss.penalties import Critic, Penalty
+
+
+def generate(game: Game, generator: nn.Module, discriminator: nn.Module, latent: int) -> tuple[Phase, ...]:
+    """Give the phases of a game: ``critic_steps`` turns of D, then one of G.
+
+    Args:
+        game: pair, penalties and constraint; its optimisers are built by the caller.
+        generator: ``G(z)``, latents ``(N, latent)`` to samples.
+        discriminator: ``D(x)``, samples to raw scores.
+        latent: length of a latent vector.
+    """
+    d_objective, g_objective = game.discriminator_objective(), WeightedSum(adv=1.0)
+
+    def d_loss(turn: Turn) -> Losses:
+        with torch.no_grad():
+            fake = generator(latents(turn.draws, len(turn.real), latent, turn.real.dtype))
+        critic = Critic(discriminator)
+        adversarial = game.pair.discriminator(real=critic(turn.real), fake=critic(fake))
+        penalties = {
+            name: _penalty(weighted.penalty, critic, turn, fake)
+            for name, weighted in game.penalties.items()
+        }
+        return d_objective(turn.step, adv=adversarial, **penalties)
+
+    def g_loss(turn: Turn) -> Losses:
+        fake = generator(latents(turn.draws, len(turn.real), latent, turn.real.dtype))
+        real = discriminator(turn.real) if game.pair.generator_needs_real else None
+        return g_objective(adv=game.pair.generator(fake=discriminator(fake), real=real))
+
+    constraint = game.constraint
+    after_update = None if constraint is None else lambda: constraint.after_step(discriminator)
+    return (
+        Phase("d", discriminator, d_loss, game.critic_steps, after_update),
+        Phase("g", generator, g_loss),
+    )
+
+
+def latents(draws: Draws, count: int, size: int, dtype: torch.dtype) -> Tensor:
+    """Draw standard normal latents ``(count, size)``."""
+    return draws.normal("latent", count, size, dtype=dtype)
+
+
+def _penalty(penalty: Penalty, critic: Critic, turn: Turn, fake: Tensor) -> Callable[[], Tensor]:
+    return lambda: penalty(critic, real=turn.real, fake=fake, random=turn.draws)

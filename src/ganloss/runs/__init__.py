@@ -1,0 +1,1 @@
+"""Runs: settings, folders, training, pictures and pages."""

@@ -1,0 +1,90 @@
+"""Scoring samples during a run: the metric, and the rows that give its number a meaning."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ganloss.data.images import ImageSet
+from ganloss.data.order import Order
+from ganloss.metrics.distances import frechet_distance, nearest_neighbour_ratio
+from ganloss.metrics.modes import class_shares
+
+Features = Callable[[Tensor], Tensor]
+
+MOST_SAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A Fréchet distance against fixed reals, with its reference rows.
+
+    Args:
+        name: metric, features and number of samples, e.g. ``fd-digits@897``.
+        count: samples on each side.
+        reference: score of other real images of the same number.
+        reference_meaning: what those were.
+        noise: score of uniform noise.
+    """
+
+    name: str
+    count: int
+    reference: float
+    reference_meaning: str
+    noise: float
+    _features: Features
+    _reals: Tensor
+    _classify: Callable[[Tensor], Tensor] | None
+    _classes: int
+
+    def score(self, samples: Tensor) -> float:
+        """Fréchet distance of uint8 samples ``(count, C, H, W)``."""
+        return frechet_distance(self._reals, self._features(samples))
+
+    def shares(self, samples: Tensor) -> list[float] | None:
+        """Share of each class among the samples, where a classifier is known."""
+        if self._classify is None:
+            return None
+        return class_shares(self._classify(samples), self._classes)
+
+
+def evaluation_for(data: ImageSet) -> Evaluation | None:
+    """Choose the features for a data set and measure the reference rows; None if it is too small."""
+    from ganloss.metrics.features import digits_features, random_vgg_features
+    from ganloss.metrics.reference import reference_rows
+
+    if data.held_out is not None:
+        net = digits_features()
+        count = min(len(data.images), len(data.held_out))
+        reals, others = data.held_out[:count], data.images[:count]
+        meaning = f"{count} training images against the same held-out ones"
+        classify = net.classify
+    else:
+        count = min(len(data.images) // 2, MOST_SAMPLES)
+        if count < 8:
+            return None
+        net, classify = random_vgg_features(), None
+        # Shuffled: in a folder of classes the first half would be other classes than the second.
+        shuffled = data.images[Order(len(data.images), seed=0).indices(0, 2 * count)]
+        reals, others = shuffled[:count], shuffled[count:]
+        meaning = f"{count} other real images against the same ones"
+    rows = reference_rows(net, others, reals)
+    return Evaluation(
+        name=f"fd-{net.name}@{count}",
+        count=count,
+        reference=rows.real,
+        reference_meaning=meaning,
+        noise=rows.noise,
+        _features=net,
+        _reals=net(reals),
+        _classify=classify,
+        _classes=data.classes,
+    )
+
+
+def memorisation(samples: Tensor, data: ImageSet) -> float | None:
+    """Nearest-neighbour ratio of samples to training and held-out images; None without the latter."""
+    if data.held_out is None:
+        return None
+    count = min(len(data.images), len(data.held_out))
+    return nearest_neighbour_ratio(samples, data.images[:count], data.held_out[:count])

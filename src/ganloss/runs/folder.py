@@ -1,0 +1,211 @@
+"""The folder of a run: numbered, never overwritten, and cut back to its checkpoint on resume."""
+
+import json
+import os
+import platform
+import re
+import shlex
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ganloss._errors import StorageError, UsageError
+from ganloss._version import __version__
+from ganloss.engine.checkpoint import write_atomically
+from ganloss.runs.settings import GenerateSettings
+
+_NUMBERED = re.compile(r"^(\d{5,})-")
+
+
+class RunFolder:
+    """Paths and files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.metrics = path / "metrics.jsonl"
+        self.samples = path / "samples"
+        self.page = path / "index.html"
+        self.last = path / "checkpoints" / "last.pt"
+        self.best = path / "checkpoints" / "best.pt"
+        self.export = path / "export"
+
+    def sample(self, step: int) -> Path:
+        """Path of the samples after ``step`` steps."""
+        return self.samples / f"{step:06d}.png"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Rows of ``metrics.jsonl``; a half-written last line is left out."""
+        if not self.metrics.exists():
+            return []
+        rows: list[dict[str, Any]] = []
+        for line in self.metrics.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return rows
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Add a row to ``metrics.jsonl``."""
+        with storage(self.metrics), self.metrics.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+
+    def cut_back_to(self, step: int) -> None:
+        """Forget everything after ``step``: it will be computed again, the same."""
+        rows = [row for row in self.rows() if row["step"] <= step]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        write_text(self.metrics, text)
+        for picture in self.samples.glob("*.png"):
+            if picture.stem.isdigit() and int(picture.stem) > step:
+                picture.unlink()
+
+    def write_status(self, status: Mapping[str, Any]) -> None:
+        """Replace ``status.json``."""
+        write_text(self.path / "status.json", json.dumps(status, indent=1, ensure_ascii=False))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder's lock, which the system releases even when the process is killed.
+
+        Raises:
+            StorageError: another process trains in this folder.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise StorageError(
+                f"another process is training in {self.path}; wait for it, or stop it first"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+@contextmanager
+def storage(path: Path) -> Iterator[None]:
+    """Turn the system's errors about a file into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{path} could not be written ({error.strerror or error}); "
+            "free some space or choose another --out"
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically, in UTF-8."""
+    write_atomically(path, lambda stream: stream.write(text.encode("utf-8")))
+
+
+def create(settings: GenerateSettings, data_name: str) -> RunFolder:
+    """Make the next numbered folder; it appears whole, with its configuration inside.
+
+    Raises:
+        StorageError: ``--out`` is not writable.
+    """
+    out = Path(settings.out)
+    with storage(out):
+        out.mkdir(parents=True, exist_ok=True)
+        while True:
+            target = out / f"{_next_number(out):05d}-{_label(settings, data_name)}"
+            staging = Path(tempfile.mkdtemp(prefix=".new-", dir=out))
+            _fill(staging, settings)
+            try:
+                staging.rename(target)
+            except OSError:
+                if not target.exists():
+                    raise
+                _remove(staging)  # another process took the number first
+                continue
+            target.chmod(0o755)
+            return RunFolder(target)
+
+
+def _fill(folder: Path, settings: GenerateSettings) -> None:
+    (folder / "samples").mkdir()
+    (folder / "checkpoints").mkdir()
+    (folder / "config.yaml").write_text(settings.to_yaml(), encoding="utf-8")
+    (folder / "command.txt").write_text(command_line() + "\n", encoding="utf-8")
+    (folder / "env.json").write_text(json.dumps(environment(), indent=1), encoding="utf-8")
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _next_number(out: Path) -> int:
+    matches = (_NUMBERED.match(entry.name) for entry in out.iterdir())
+    return max((int(match[1]) for match in matches if match), default=-1) + 1
+
+
+def _label(settings: GenerateSettings, data_name: str) -> str:
+    words = [settings.loss, data_name, f"s{settings.seed}", settings.name]
+    return "-".join(_portable_name(word) for word in words if word)
+
+
+def _portable_name(word: str) -> str:
+    """Keep letters and digits of any script; everything else may upset some file system."""
+    return re.sub(r"[^\w.]+", "-", word).strip("-.")[:40] or "x"
+
+
+def command_line() -> str:
+    """The command this process was started with, ready to paste."""
+    return shlex.join(["ganloss", *sys.argv[1:]])
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for ``env.json``."""
+    names = ("torch", "torchvision", "numpy", "lightning-fabric", "pillow")
+    return {
+        "ganloss": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "packages": {name: _version(name) for name in names},
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def find_resumable(settings: GenerateSettings) -> RunFolder | None:
+    """Give the newest run below ``--out`` that these settings continue, if there is one."""
+    out = Path(settings.out)
+    folders = [p for p in out.iterdir() if _NUMBERED.match(p.name)] if out.is_dir() else []
+    newest_first = sorted(folders, key=lambda p: int(p.name.split("-")[0]), reverse=True)
+    for folder in newest_first:
+        run = RunFolder(folder)
+        if run.config.exists() and not GenerateSettings.from_file(run.config).differs_from(settings):
+            return run
+    return None
+
+
+def open_run(path: str) -> RunFolder:
+    """Open a run folder, or the folder of one of its files.
+
+    Raises:
+        UsageError: it is not one.
+    """
+    for folder in (Path(path), Path(path).parent, Path(path).parent.parent):
+        if (folder / "config.yaml").exists():
+            return RunFolder(folder)
+    raise UsageError(
+        f"{path} is not a run folder: it has no config.yaml. Give the folder itself, e.g. "
+        "runs/00003-wgan-gp-digits-s0"
+    )

@@ -1,0 +1,136 @@
+"""What a run is asked to do: flags, configuration file and ``config.yaml`` are all this value."""
+
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from ganloss._errors import CheckpointError, UsageError
+
+
+def _flag(default: Any, help: str, *aliases: str) -> Any:
+    return field(default=default, metadata={"help": help, "aliases": aliases})
+
+
+#: Settings that may change when a run is resumed.
+FREE_ON_RESUME = frozenset(
+    {"steps", "kimg", "epochs", "minutes", "snap", "devices", "out", "name"}
+)
+
+
+@dataclass(frozen=True)
+class GenerateSettings:
+    """Settings of ``ganloss train generate``; each field is a flag of the same name."""
+
+    data: str = _flag("", "folder of images, or demo:digits", "--dataroot", "--data-dir")
+    loss: str = _flag("wgan-gp", "a game: see `ganloss losses list`", "--gan-mode")
+    image_size: int | None = _flag(
+        None,
+        "side in pixels, a power of two from 8 to 256 (default: what the images allow, up to 64)",
+        "--img-size",
+        "--resolution",
+    )
+    fit: Literal["crop", "pad", "stretch"] = _flag("crop", "how an image becomes a square")
+    mirror: bool = _flag(False, "flip every other image left to right")
+    batch_size: int = _flag(64, "images per update, over all processes", "-b", "--batch")
+    steps: int | None = _flag(None, "updates of the generator", "--num-train-steps")
+    kimg: float | None = _flag(None, "thousands of real images shown to the discriminator")
+    epochs: float | None = _flag(None, "passes over the data", "--n-epochs")
+    minutes: float | None = _flag(None, "wall-clock minutes (default: 10)")
+    penalty: list[str] | None = _flag(
+        None, "add or re-weigh a penalty, e.g. --penalty gp=10; 0 removes it"
+    )
+    gamma: float | None = _flag(None, "weight of R1 and R2, in the paper's convention")
+    penalty_every: int = _flag(1, "compute penalties every so many steps, with that much weight")
+    critic_steps: int | None = _flag(
+        None, "updates of the discriminator per step (default: the game's)", "--n-critic"
+    )
+    lr: float | None = _flag(None, "learning rate of both players (default: the game's)")
+    g_lr: float | None = _flag(None, "learning rate of the generator", "--glr")
+    d_lr: float | None = _flag(None, "learning rate of the discriminator", "--dlr")
+    ema_kimg: float = _flag(10.0, "half-life of the generator's moving average, in kimg")
+    seed: int = _flag(0, "seed of everything random")
+    snap: int | None = _flag(
+        None, "steps between samples, scores and checkpoints (default: 20 times a run)"
+    )
+    metrics: Literal["fd", "none"] = _flag("fd", "score samples by a Fréchet distance, or not")
+    device: Literal["auto", "cpu", "cuda", "mps"] = _flag("auto", "where to compute")
+    devices: int = _flag(1, "processes to start on this machine (torchrun and SLURM: leave out)")
+    precision: Literal["32", "bf16", "64"] = _flag("32", "number format")
+    out: str = _flag("runs", "folder that run folders are made in", "--outdir", "--output")
+    name: str = _flag("", "a word to add to the run folder's name")
+
+    def check(self) -> None:
+        """Refuse settings that cannot be meant.
+
+        Raises:
+            UsageError: naming the flag and what it takes.
+        """
+        if not self.data:
+            raise UsageError("which images? Add --data FOLDER, or --data demo:digits")
+        given = [n for n in ("steps", "kimg", "epochs", "minutes") if getattr(self, n) is not None]
+        if len(given) > 1:
+            flags = ", ".join(f"--{name}" for name in given)
+            raise UsageError(f"{flags} all say how long to train; keep one of them")
+        for name in ("steps", "kimg", "epochs", "minutes", "batch_size", "penalty_every", "snap",
+                     "critic_steps", "devices", "ema_kimg", "lr", "g_lr", "d_lr"):  # fmt: skip
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be positive")
+
+    @property
+    def time_limit(self) -> float | None:
+        """Seconds to train, if time is the limit."""
+        if self.minutes is not None:
+            return self.minutes * 60
+        return 600.0 if self.steps is self.kimg is self.epochs is None else None
+
+    def total_steps(self, images: int, critic_steps: int) -> int | None:
+        """Length of the run in steps, or None when time is the limit.
+
+        >>> GenerateSettings(data="x", kimg=32).total_steps(images=1000, critic_steps=5)
+        100
+        """
+        shown = self.batch_size * critic_steps
+        if self.steps is not None:
+            return self.steps
+        if self.kimg is not None:
+            return max(1, -int(-self.kimg * 1000 // shown))
+        if self.epochs is not None:
+            return max(1, -int(-self.epochs * images // shown))
+        return None
+
+    def to_yaml(self) -> str:
+        """Write the settings as a flat YAML file that ``--config`` reads."""
+        import yaml
+
+        return yaml.safe_dump(asdict(self), sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def from_file(cls, path: Path) -> "GenerateSettings":
+        """Read ``config.yaml`` of a run.
+
+        Raises:
+            CheckpointError: missing, damaged, or with settings this version does not know.
+        """
+        import yaml
+
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+            known = {f.name for f in fields(cls)}
+            unknown = set(values) - known
+            if unknown:
+                raise ValueError(f"unknown settings {', '.join(sorted(unknown))}")
+            return cls(**values)
+        except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+            raise CheckpointError(
+                f"{path} is not the configuration of a run ({error}); name another run folder, "
+                "or start without --resume"
+            ) from error
+
+    def differs_from(self, other: "GenerateSettings") -> list[str]:
+        """Names of the settings that differ and may not when a run is resumed."""
+        return [
+            f.name
+            for f in fields(self)
+            if f.name not in FREE_ON_RESUME and getattr(self, f.name) != getattr(other, f.name)
+        ]
