@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from ganloss._lazy import lazy_attributes
 from ganloss._version import __version__ as __version__
-from ganloss.losses import LOSSES as LOSSES
 from ganloss.losses import _HOMES as _LOSS_HOMES
-from ganloss.penalties import PENALTIES as PENALTIES
+from ganloss.losses import LOSSES as LOSSES
 from ganloss.penalties import _HOMES as _PENALTY_HOMES
+from ganloss.penalties import PENALTIES as PENALTIES
 
 if TYPE_CHECKING:
     from ganloss.games import GAMES as GAMES
@@ -44,7 +44,16 @@ _HOMES = {
     **_PENALTY_HOMES,
     **dict.fromkeys(("Losses", "WeightedSum", "every", "ramp"), "ganloss.objective"),
     **dict.fromkeys(
-        ("GAMES", "Game", "Weighted", "Adam", "RMSprop", "Optimisers", "ClipWeights", "SpectralNorm"),
+        (
+            "GAMES",
+            "Game",
+            "Weighted",
+            "Adam",
+            "RMSprop",
+            "Optimisers",
+            "ClipWeights",
+            "SpectralNorm",
+        ),
         "ganloss.games",
     ),
 }

@@ -38,7 +38,7 @@ class Optimiser(Protocol):
 @final
 @dataclass(frozen=True)
 class Adam:
-    """Adam, with torch's multi-tensor implementation.
+    """Adam, in torch's fused implementation.
 
     >>> Adam(2e-4, (0.5, 0.999))
     Adam(lr=0.0002, betas=(0.5, 0.999))
@@ -49,7 +49,7 @@ class Adam:
 
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
         """Make the optimiser for these parameters."""
-        return torch.optim.Adam(parameters, lr=self.lr, betas=self.betas, foreach=True)
+        return torch.optim.Adam(parameters, lr=self.lr, betas=self.betas, fused=True)
 
 
 @final

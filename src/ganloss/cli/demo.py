@@ -8,7 +8,7 @@ from ganloss.cli._parser import Parser
 from ganloss.cli.train import train_and_report
 from ganloss.runs.settings import GenerateSettings
 
-DIGITS = GenerateSettings(data="demo:digits", loss="wgan-gp", steps=1500, snap=75)
+DIGITS = GenerateSettings(data="demo:digits", loss="wgan-gp", steps=300, snap=50)
 DEMOS = {"digits": DIGITS}
 
 

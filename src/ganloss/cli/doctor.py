@@ -52,7 +52,9 @@ def _package(name: str) -> str:
     try:
         return str(getattr(importlib.import_module(name), "__version__", "present"))
     except (ImportError, RuntimeError, OSError) as error:
-        mend = "pip install torch torchvision" if name.startswith("torch") else "pip install ganloss"
+        mend = (
+            "pip install torch torchvision" if name.startswith("torch") else "pip install ganloss"
+        )
         return f"MISSING ({error}); mend: {mend}"
 
 

@@ -87,7 +87,7 @@ def _demo_set(name: str, image_size: int | None) -> ImageSet:
 def _folder(folder: Path, image_size: int | None, fit: Fit, largest: int) -> ImageSet:
     files = find_images(folder)
     size = image_size or _default_size(files, largest)
-    arrays: list["np.ndarray"] = []
+    arrays: list[np.ndarray] = []
     skipped: list[tuple[str, str]] = []
     for file in files:
         try:
@@ -113,9 +113,7 @@ def find_images(folder: Path) -> list[Path]:
         raise DataError(f"{folder} is a file; --data takes the folder that holds the images")
     files = sorted(_walk(folder), key=lambda p: _portable(p.relative_to(folder)))
     if not files:
-        raise DataError(
-            f"no images below {folder}; files ending in {', '.join(SUFFIXES)} are read"
-        )
+        raise DataError(f"no images below {folder}; files ending in {', '.join(SUFFIXES)} are read")
     if len(files) < FEWEST_IMAGES:
         raise DataError(
             f"{len(files)} image{'s' * (len(files) > 1)} below {folder}; a GAN needs at least "

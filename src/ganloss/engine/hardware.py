@@ -122,7 +122,10 @@ def connect(device: str = "auto", devices: int = 1, precision: Precision = "32")
 
 def _launched_processes() -> tuple[int, int]:
     """World size and local size announced by torchrun or SLURM; (1, 0) without them."""
-    for world, local in (("WORLD_SIZE", "LOCAL_WORLD_SIZE"), ("SLURM_NTASKS", "SLURM_NTASKS_PER_NODE")):
+    for world, local in (
+        ("WORLD_SIZE", "LOCAL_WORLD_SIZE"),
+        ("SLURM_NTASKS", "SLURM_NTASKS_PER_NODE"),
+    ):
         if world in os.environ and local in os.environ:
             return int(os.environ[world]), int(os.environ[local])
     return 1, 0

@@ -99,7 +99,8 @@ class Engine:
         optimiser = self._optimisers[phase.name]
         with self._hardware.autocast():
             losses = phase.loss(self._turn(repeat, turn))
-        optimiser.zero_grad(set_to_none=True)
+        for parameter in parameters:
+            parameter.grad = None
         # Naming the inputs spares the gradient of the first layer's input.
         losses.total.backward(inputs=parameters)
         self._hardware.average_gradients(parameters)

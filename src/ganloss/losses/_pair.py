@@ -71,9 +71,7 @@ class GANLoss(ABC):
         """
         real_scales, fake_scales = scales(real, "real"), scales(fake, "fake")
         check_same_scales(real_scales, fake_scales, paired=self.paired)
-        sides = [
-            self._discriminator(r, f) for r, f in zip(real_scales, fake_scales, strict=True)
-        ]
+        sides = [self._discriminator(r, f) for r, f in zip(real_scales, fake_scales, strict=True)]
         return self._reduce(sides, real_weight, fake_weight, reduction)
 
     @final

@@ -8,7 +8,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
+from torch.nn.functional import interpolate, leaky_relu
 
 from ganloss._errors import UsageError
 
@@ -74,13 +74,12 @@ def _normalise_features(x: Tensor) -> Tensor:
 
 
 def _widths(image_size: int, base: int) -> list[int]:
-    """Feature maps at 4, 8, ..., ``image_size`` pixels: ``base`` at full size, at most 8 times it.
+    """Feature maps at half the image size, a quarter, ..., 4 pixels; at most 8 times ``base``.
 
     >>> _widths(32, 32)
-    [256, 128, 64, 32]
+    [32, 64, 128]
     """
-    levels = int(math.log2(image_size // 4))
-    return [min(base * 2**level, base * 8) for level in range(levels, -1, -1)]
+    return [min(base * 2**level, base * 8) for level in range(int(math.log2(image_size)) - 2)]
 
 
 class ConvGenerator(nn.Module):
@@ -94,7 +93,7 @@ class ConvGenerator(nn.Module):
         self, image_size: int, channels: int, latent: int = LATENT, width: int = 32
     ) -> None:
         super().__init__()
-        widths = _widths(image_size, width)
+        widths = _widths(image_size, width)[::-1]
         self.latent = latent
         self._start = widths[0]
         self.stem = nn.Linear(latent, widths[0] * 16)
@@ -111,11 +110,11 @@ class ConvGenerator(nn.Module):
         for convolve in self.blocks:
             x = convolve(interpolate(x, scale_factor=2.0, mode="nearest"))
             x = _normalise_features(leaky_relu(x, 0.2))
-        return torch.tanh(self.to_image(x))
+        return torch.tanh(self.to_image(interpolate(x, scale_factor=2.0, mode="nearest")))
 
 
 class ConvDiscriminator(nn.Module):
-    """Convolutional discriminator with average pooling.
+    """Convolutional discriminator with strided convolutions, as in DCGAN.
 
     >>> ConvDiscriminator(image_size=32, channels=3)(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2])
@@ -123,19 +122,17 @@ class ConvDiscriminator(nn.Module):
 
     def __init__(self, image_size: int, channels: int, width: int = 32) -> None:
         super().__init__()
-        widths = _widths(image_size, width)[::-1]
-        self.from_image = nn.Conv2d(channels, widths[0], 3, padding=1)
+        widths = [channels, *_widths(image_size, width)]
         self.blocks = nn.ModuleList(
-            nn.Conv2d(before, after, 3, padding=1)
+            nn.Conv2d(before, after, 4, stride=2, padding=1)
             for before, after in zip(widths, widths[1:], strict=False)
         )
         self.head = nn.Linear(widths[-1] * 16, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Give one raw score per image, ``(N,)``."""
-        x = leaky_relu(self.from_image(x), 0.2)
         for convolve in self.blocks:
-            x = avg_pool2d(leaky_relu(convolve(x), 0.2), 2)
+            x = leaky_relu(convolve(x), 0.2)
         return self.head(x.flatten(1)).squeeze(1)
 
 

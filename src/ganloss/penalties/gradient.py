@@ -95,9 +95,9 @@ def interpolates(real: Tensor, fake: Tensor, random: Draws | None) -> Tensor:
         if random is None
         else random.uniform("epsilon", count, dtype=real.dtype)
     )
-    return torch.lerp(
-        fake.detach(), real.detach(), epsilon.reshape(count, *[1] * (real.dim() - 1))
-    )
+    # Under autocast the generator's samples are half precision beside fp32 images.
+    start, epsilon = fake.detach().to(real.dtype), epsilon.reshape(count, *[1] * (real.dim() - 1))
+    return torch.lerp(start, real.detach(), epsilon)
 
 
 @final

@@ -12,7 +12,9 @@ from ganloss.objective import Losses, WeightedSum
 from ganloss.penalties import Critic, Penalty
 
 
-def generate(game: Game, generator: nn.Module, discriminator: nn.Module, latent: int) -> tuple[Phase, ...]:
+def generate(
+    game: Game, generator: nn.Module, discriminator: nn.Module, latent: int
+) -> tuple[Phase, ...]:
     """Give the phases of a game: ``critic_steps`` turns of D, then one of G.
 
     Args:

@@ -191,7 +191,9 @@ def find_resumable(settings: GenerateSettings) -> RunFolder | None:
     newest_first = sorted(folders, key=lambda p: int(p.name.split("-")[0]), reverse=True)
     for folder in newest_first:
         run = RunFolder(folder)
-        if run.config.exists() and not GenerateSettings.from_file(run.config).differs_from(settings):
+        if run.config.exists() and not GenerateSettings.from_file(run.config).differs_from(
+            settings
+        ):
             return run
     return None
 

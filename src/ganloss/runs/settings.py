@@ -12,9 +12,7 @@ def _flag(default: Any, help: str, *aliases: str) -> Any:
 
 
 #: Settings that may change when a run is resumed.
-FREE_ON_RESUME = frozenset(
-    {"steps", "kimg", "epochs", "minutes", "snap", "devices", "out", "name"}
-)
+FREE_ON_RESUME = frozenset({"steps", "kimg", "epochs", "minutes", "snap", "devices", "out", "name"})
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from ganloss._errors import DivergedError, GanlossError, StorageError, UsageError
 from ganloss._random import Draws
 from ganloss.data.batches import Batches, to_uint8
-from ganloss.data.images import ImageSet, load_images
+from ganloss.data.images import load_images
 from ganloss.engine import checkpoint
 from ganloss.engine.ema import moving_average
-from ganloss.engine.hardware import Hardware, connect
+from ganloss.engine.hardware import connect
 from ganloss.engine.loop import Engine, StepRecord
 from ganloss.games import GAMES, Game, canonical_name
 from ganloss.networks.generate import LATENT, reference_networks
-from ganloss.recipes.generate import generate, latents
+from ganloss.recipes.generate import generate
 from ganloss.runs import folder as folders
 from ganloss.runs.evaluation import Evaluation, evaluation_for, memorisation
 from ganloss.runs.folder import RunFolder
@@ -92,7 +92,9 @@ def game_for(settings: GenerateSettings) -> Game:
         raise UsageError(f"{error.args[0]}; see `ganloss losses list`") from error
     except ValueError as error:
         raise UsageError(str(error)) from error
-    return _with_rates(replace(game, critic_steps=settings.critic_steps or game.critic_steps), settings)
+    return _with_rates(
+        replace(game, critic_steps=settings.critic_steps or game.critic_steps), settings
+    )
 
 
 def _with_rates(game: Game, settings: GenerateSettings) -> Game:
@@ -419,9 +421,7 @@ class _Session:
             captions = [f"step {int(frame.stem)}" for frame in frames]
             write_gif(frames, run.folder.path / "progress.gif", captions)
             self.write_page(state, "")
-        return Outcome(
-            run.folder, state, score, evaluation, self.extra, tuple(next_commands(run))
-        )
+        return Outcome(run.folder, state, score, evaluation, self.extra, tuple(next_commands(run)))
 
     def _conclude(self, rows: list[dict[str, Any]]) -> None:
         """Export the generator and look once more at the samples."""

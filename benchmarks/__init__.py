@@ -1,0 +1,1 @@
+"""Timings of ganloss beside its peers: ``python -m benchmarks``."""

@@ -1,0 +1,1 @@
+"""Data: reading, ordering and batching of images."""

@@ -1,0 +1,156 @@
+"""The engine's rules: who trains, who is frozen, and what is refused."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganloss import GAMES, WeightedSum
+from ganloss.engine.hardware import Hardware
+from ganloss.engine.loop import Engine
+from ganloss.engine.phase import Phase, Turn
+from ganloss.objective import Losses
+from ganloss.recipes.generate import generate
+
+
+def players() -> tuple[nn.Module, nn.Module]:
+    torch.manual_seed(0)
+    return nn.Linear(2, 3), nn.Linear(3, 1)
+
+
+def batches(k: int) -> Tensor:
+    return torch.full((4, 3), float(k))
+
+
+def engine_for(name: str) -> tuple[Engine, nn.Module, nn.Module]:
+    g, d = players()
+    game = GAMES[name]
+    if game.constraint is not None:
+        game.constraint.prepare(d)
+    engine = Engine(
+        generate(game, g, d, 2),
+        {
+            "d": game.optimisers.discriminator.build(d.parameters()),
+            "g": game.optimisers.generator.build(g.parameters()),
+        },
+        batches=batches,
+        batch_size=4,
+    )
+    return engine, g, d
+
+
+@pytest.mark.parametrize("name", sorted(GAMES))
+def test_every_game_makes_steps_that_change_both_players(name: str) -> None:
+    engine, g, d = engine_for(name)
+    before = [p.detach().clone() for p in (*g.parameters(), *d.parameters())]
+    for _ in range(3):
+        record = engine.advance(measure=True)
+    after = [*g.parameters(), *d.parameters()]
+    assert sum(not torch.equal(a, b) for a, b in zip(before, after, strict=True)) >= 3
+    assert set(record.losses) == set(record.gradient_norms) == {"d", "g"}
+    assert all(torch.isfinite(losses.total) for losses in record.losses.values())
+
+
+def test_weight_clipping_holds_after_every_step() -> None:
+    engine, _, d = engine_for("wgan")
+    engine.advance()
+    assert max(float(p.detach().abs().max()) for p in d.parameters()) <= 0.01
+
+
+def test_only_the_phase_that_trains_requires_gradients() -> None:
+    g, d = players()
+    seen: list[tuple[bool, bool]] = []
+
+    def watch(turn: Turn) -> Losses:
+        seen.append((g.weight.requires_grad, d.weight.requires_grad))
+        return WeightedSum(adv=1.0)(adv=d(g(torch.ones(1, 2))).mean())
+
+    optimisers = {"d": torch.optim.SGD(d.parameters()), "g": torch.optim.SGD(g.parameters())}
+    phases = (Phase("d", d, watch, repeats=2), Phase("g", g, watch))
+    Engine(phases, optimisers, batches=batches, batch_size=4).advance()
+    assert seen == [(False, True), (False, True), (True, False)]
+
+
+def test_critic_steps_see_fresh_batches() -> None:
+    g, d = players()
+    seen: list[float] = []
+
+    def watch(turn: Turn) -> Losses:
+        seen.append(float(turn.real[0, 0]))
+        return WeightedSum(adv=1.0)(adv=d(turn.real).mean())
+
+    engine = Engine(
+        (Phase("d", d, watch, repeats=3),),
+        {"d": torch.optim.SGD(d.parameters())},
+        batches=batches,
+        batch_size=4,
+    )
+    engine.advance()
+    engine.advance()
+    assert seen == [0, 1, 2, 3, 4, 5]
+
+
+def test_swapped_optimisers_are_refused() -> None:
+    g, d = players()
+    phases = generate(GAMES["ns"], g, d, 2)
+    optimisers = {"d": torch.optim.SGD(g.parameters()), "g": torch.optim.SGD(d.parameters())}
+    with pytest.raises(ValueError, match="does not train; were the optimisers swapped"):
+        Engine(phases, optimisers, batches=batches, batch_size=4)
+
+
+def test_a_missing_optimiser_is_refused() -> None:
+    g, d = players()
+    with pytest.raises(ValueError, match="give one optimiser for each phase"):
+        Engine(
+            generate(GAMES["ns"], g, d, 2),
+            {"d": torch.optim.SGD(d.parameters())},
+            batches=batches,
+            batch_size=4,
+        )
+
+
+def test_two_phases_of_one_name_are_refused() -> None:
+    g, d = players()
+    phase, _ = generate(GAMES["ns"], g, d, 2)
+    with pytest.raises(ValueError, match="share a name"):
+        Engine(
+            (phase, replace(phase)),
+            {"d": torch.optim.SGD(d.parameters())},
+            batches=batches,
+            batch_size=4,
+        )
+
+
+@pytest.mark.parametrize("name", ["wgan-gp", "hinge", "r3gan", "ns-r1"])
+def test_a_state_continues_the_same_trajectory(name: str) -> None:
+    engine, *_ = engine_for(name)
+    for _ in range(3):
+        engine.advance()
+    state = engine.state()
+    saved = {k: v.clone() for k, v in state["networks"]["g"].items()}
+    other, g, d = engine_for(name)
+    other.load(copy.deepcopy(state))
+    assert all(torch.equal(v, g.state_dict()[k]) for k, v in saved.items())
+    expected, found = engine.advance(), other.advance()
+    assert torch.equal(expected.losses["d"].total, found.losses["d"].total)
+    assert torch.equal(expected.losses["g"].total, found.losses["g"].total)
+
+
+def test_bf16_keeps_weights_in_fp32() -> None:
+    g, d = players()
+    game = GAMES["wgan-gp"]
+    engine = Engine(
+        generate(game, g, d, 2),
+        {
+            "d": game.optimisers.discriminator.build(d.parameters()),
+            "g": game.optimisers.generator.build(g.parameters()),
+        },
+        batches=batches,
+        batch_size=4,
+        hardware=Hardware(precision="bf16"),
+    )
+    record = engine.advance()
+    assert g.weight.dtype == torch.float32
+    assert torch.isfinite(record.losses["d"].total)
