@@ -9,13 +9,13 @@ from benchmarks._timing import Row, compare, interleaved, two_threads
 from ganloss import GAMES, R1, R2, Critic, NonSaturating, Relativistic
 from ganloss.engine.ema import moving_average
 from ganloss.engine.loop import Engine
-from ganloss.networks.generate import LATENT, reference_networks
+from ganloss.networks.generate import ConvGenerator, MLPGenerator, reference_networks
 from ganloss.recipes.generate import generate
 
 BATCH = 64
 
 
-def _networks(size: int, channels: int) -> tuple[nn.Module, nn.Module]:
+def _networks(size: int, channels: int) -> tuple[MLPGenerator | ConvGenerator, nn.Module]:
     torch.manual_seed(0)
     return reference_networks(size, channels)
 
@@ -29,7 +29,7 @@ def engine_step(size: int, channels: int) -> Callable[[], object]:
     g, d = _networks(size, channels)
     game, real = GAMES["wgan-gp"], _real(size, channels)
     engine = Engine(
-        generate(game, g, d, LATENT),
+        generate(game, g, d, g.latent),
         {
             "d": game.optimisers.discriminator.build(d.parameters()),
             "g": game.optimisers.generator.build(g.parameters()),
@@ -54,7 +54,7 @@ def best_hand_step(size: int, channels: int) -> Callable[[], object]:
         d.requires_grad_(True)
         for _ in range(5):
             with torch.no_grad():
-                fake = g(torch.randn(BATCH, LATENT))
+                fake = g(torch.randn(BATCH, g.latent))
             mixed = torch.lerp(fake, real, torch.rand(BATCH, 1, 1, 1)).requires_grad_(True)
             (gradient,) = torch.autograd.grad(d(mixed).sum(), mixed, create_graph=True)
             penalty = (gradient.flatten(1).norm(dim=1) - 1).square().mean()
@@ -63,7 +63,7 @@ def best_hand_step(size: int, channels: int) -> Callable[[], object]:
             loss.backward()
             opt_d.step()
         d.requires_grad_(False)
-        loss = -d(g(torch.randn(BATCH, LATENT))).mean()
+        loss = -d(g(torch.randn(BATCH, g.latent))).mean()
         opt_g.zero_grad(set_to_none=True)
         loss.backward()
         opt_g.step()
@@ -92,14 +92,14 @@ def article_step(size: int, channels: int) -> Callable[[], object]:
         history = 0.0
         for _ in range(5):
             opt_d.zero_grad()
-            fake = g(torch.rand(BATCH, LATENT))
+            fake = g(torch.rand(BATCH, g.latent))
             fake_scores, real_scores = d(fake.detach()), d(real)
             loss = fake_scores.mean() - real_scores.mean() + 10 * penalty(fake)
             history += loss.item() / 5
             loss.backward(retain_graph=True)
             opt_d.step()
         opt_g.zero_grad()
-        (-d(g(torch.rand(BATCH, LATENT))).mean()).backward()
+        (-d(g(torch.rand(BATCH, g.latent))).mean()).backward()
         opt_g.step()
 
     return step

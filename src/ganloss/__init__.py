@@ -58,10 +58,11 @@ _HOMES = {
     ),
 }
 
-__all__ = sorted([*_HOMES, "LOSSES", "PENALTIES", "__version__"])
+PUBLIC_NAMES = sorted([*_HOMES, "LOSSES", "PENALTIES", "__version__"])
+__all__ = PUBLIC_NAMES  # pyright: ignore[reportUnsupportedDunderAll]
 
 __getattr__ = lazy_attributes(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return PUBLIC_NAMES

@@ -40,6 +40,9 @@ def seed_of(seed: int, stream: str, step: int) -> int:
     return _mix((_stream_key(seed, stream) + (step + 1) * 0x9E3779B97F4A7C15) & _MASK)
 
 
+_CPU = torch.device("cpu")
+
+
 @dataclass(frozen=True)
 class Draws:
     """Random numbers for one turn of one player.
@@ -56,7 +59,7 @@ class Draws:
     step: int
     rows: int
     first: int = 0
-    device: torch.device = torch.device("cpu")
+    device: torch.device = _CPU
 
     def generator(self, stream: str) -> torch.Generator:
         """Give a generator that depends on the address alone."""

@@ -118,9 +118,8 @@ class ClipWeights:
     def after_step(self, discriminator: nn.Module) -> None:
         """Clip the parameters in place."""
         with torch.no_grad():
-            parameters = list(discriminator.parameters())
-            torch._foreach_clamp_min_(parameters, -self.limit)
-            torch._foreach_clamp_max_(parameters, self.limit)
+            for parameter in discriminator.parameters():
+                parameter.clamp_(-self.limit, self.limit)
 
 
 @final

@@ -241,8 +241,7 @@ def _nothing(terms: Iterable[Term]) -> Tensor:
 
 
 def _flat_gradient(value: Tensor, targets: list[Tensor]) -> Tensor:
-    gradients = torch.autograd.grad(value, targets, retain_graph=True, allow_unused=True)
-    filled = [
-        torch.zeros_like(t) if g is None else g for g, t in zip(gradients, targets, strict=True)
-    ]
-    return torch.cat([g.flatten() for g in filled])
+    gradients = torch.autograd.grad(
+        value, targets, retain_graph=True, allow_unused=True, materialize_grads=True
+    )
+    return torch.cat([gradient.flatten() for gradient in gradients])

@@ -74,7 +74,7 @@ def test_only_the_phase_that_trains_requires_gradients() -> None:
 
 
 def test_critic_steps_see_fresh_batches() -> None:
-    g, d = players()
+    _, d = players()
     seen: list[float] = []
 
     def watch(turn: Turn) -> Losses:
@@ -130,7 +130,7 @@ def test_a_state_continues_the_same_trajectory(name: str) -> None:
         engine.advance()
     state = engine.state()
     saved = {k: v.clone() for k, v in state["networks"]["g"].items()}
-    other, g, d = engine_for(name)
+    other, g, _ = engine_for(name)
     other.load(copy.deepcopy(state))
     assert all(torch.equal(v, g.state_dict()[k]) for k, v in saved.items())
     expected, found = engine.advance(), other.advance()

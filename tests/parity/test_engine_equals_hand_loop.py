@@ -99,7 +99,7 @@ def test_control_a_loop_that_reuses_the_real_batch_differs() -> None:
 
 
 def test_the_moving_average_follows_its_recurrence() -> None:
-    """Half-life min(10 kimg, 5 % of the images so far), copied on the first update."""
+    """Half-life min(10 kimg, 2 % of the images so far), copied on the first update."""
     g, _ = make_networks()
     average = moving_average(g, BATCH, 10.0)
     expected = [p.detach().clone() for p in g.parameters()]
@@ -108,7 +108,7 @@ def test_the_moving_average_follows_its_recurrence() -> None:
             for p in g.parameters():
                 p.add_(0.1)
         average.update_parameters(g)
-        keep = 0.0 if update == 1 else 0.5 ** (BATCH / ((update - 1) * BATCH * 0.05))
+        keep = 0.0 if update == 1 else 0.5 ** (BATCH / ((update - 1) * BATCH * 0.02))
         expected = [
             keep * e + (1 - keep) * p.detach()
             for e, p in zip(expected, g.parameters(), strict=True)

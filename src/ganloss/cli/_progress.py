@@ -49,7 +49,7 @@ class TerminalReporter:
                 transient=True,
             )
             self._bar.start()
-            self._task = self._bar.add_task("", total=1.0, completed=run.done, step=run.engine.step)
+            self._task = self._bar.add_task("", total=1.0, step=run.engine.step)
 
     def _describe(self, run: "Run") -> None:
         channels, height, width = run.data.shape

@@ -1,6 +1,6 @@
 """``ganloss train``: a GAN on your images."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,8 @@ def _continued(given: GenerateSettings, path: str) -> GenerateSettings:
     free = {name: value for name, value in changed.items() if name in FREE_ON_RESUME}
     lengths = {"steps", "kimg", "epochs", "minutes"}
     if free.keys() & lengths:
-        free = dict.fromkeys(lengths, None) | free
-    return GenerateSettings(**{f.name: getattr(saved, f.name) for f in fields(saved)} | free)
+        free = dict.fromkeys(lengths) | free
+    return replace(saved, **free)
 
 
 def _refuse_other_settings(changed: dict[str, Any], saved: GenerateSettings, path: str) -> None:

@@ -31,7 +31,9 @@ def digest(value: object) -> str:
 def _feed(hasher: "hashlib._Hash", value: object) -> None:
     if isinstance(value, Tensor):
         hasher.update(f"tensor {value.dtype} {tuple(value.shape)}".encode())
-        hasher.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        hasher.update(
+            value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        )
     elif isinstance(value, Mapping):
         hasher.update(f"dict {len(value)}".encode())
         for key, item in value.items():

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Precision = Literal["32", "bf16", "64"]
 _FABRIC_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "64": "64-true"}
 
+_CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True)
 class Hardware:
@@ -35,7 +37,7 @@ class Hardware:
         processes: how many there are.
     """
 
-    device: torch.device = torch.device("cpu")
+    device: torch.device = _CPU
     precision: Precision = "32"
     rank: int = 0
     processes: int = 1

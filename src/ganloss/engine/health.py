@@ -1,18 +1,23 @@
-"""How a run is doing, in words, from the numbers it wrote."""
+"""How a run is doing, in plain words, from the numbers it wrote."""
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 Row: TypeAlias = Mapping[str, Any]
-Level = Literal["good", "watch", "bad"]
+Level: TypeAlias = Literal["good", "watch", "bad"]
 
-#: Fewer recorded steps than this say nothing about health.
+#: Fewer recorded steps than this say nothing about balance, gradients and penalties.
 FEWEST_ROWS = 8
-#: A class with a smaller share of the samples than this counts as missing.
+#: Fewer scores than this show no trend.
+FEWEST_SCORES = 5
+#: Of ten classes, one with a smaller share of the samples than this is nearly missing.
 SMALLEST_SHARE = 0.03
+
+_SEVERITY = {"bad": 0, "watch": 1, "good": 2}
+_PLAYERS = {"d": "discriminator", "g": "generator"}
 
 
 @dataclass(frozen=True)
@@ -29,136 +34,284 @@ class Verdict:
 
 
 def verdicts(rows: Sequence[Row]) -> list[Verdict]:
-    """Judge a run from the rows of ``metrics.jsonl``; too few rows give no verdicts.
+    """Judge a run from the rows of ``metrics.jsonl``, the worst first; few rows say little.
 
     >>> verdicts([])
     []
     """
-    trained = [row for row in rows if "d" in row]
-    if len(trained) < FEWEST_ROWS:
-        return []
-    recent = trained[-max(FEWEST_ROWS, len(trained) // 4) :]
-    found = [check(recent, rows) for check in _CHECKS]
-    return [verdict for verdict in found if verdict is not None]
+    history = _History.of(rows)
+    broken = _finite(history)
+    if broken is not None:
+        return [broken]
+    found = [verdict for check in _CHECKS if (verdict := check(history)) is not None]
+    return sorted(found, key=lambda verdict: _SEVERITY[verdict.level])
 
 
-def _finite(recent: Sequence[Row], rows: Sequence[Row]) -> Verdict | None:
-    for row in recent:
-        for player in ("d", "g"):
-            for name, value in row[player].items():
-                if not math.isfinite(value):
-                    text = f"{player}.{name} is {value} since step {row['step']}: lower --lr."
-                    return Verdict("bad", f"A loss is not a number any more: {text}")
+@dataclass(frozen=True)
+class _History:
+    """The rows of a run, cut into what the checks look at.
+
+    Args:
+        rows: every row.
+        early: the first quarter of the rows with losses; empty while there are few.
+        recent: the last quarter of them, at least eight; empty while there are few.
+        scores: ``(step, score)`` where the metric was measured.
+    """
+
+    rows: Sequence[Row]
+    early: Sequence[Row]
+    recent: Sequence[Row]
+    scores: Sequence[tuple[int, float]]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> "_History":
+        trained = [row for row in rows if row.get("d")]
+        scores = [(int(row["step"]), float(row["fd"])) for row in rows if _is_number(row.get("fd"))]
+        if len(trained) < FEWEST_ROWS:
+            return cls(rows, [], [], scores)
+        quarter = max(FEWEST_ROWS // 2, len(trained) // 4)
+        return cls(rows, trained[:quarter], trained[-max(FEWEST_ROWS, quarter) :], scores)
+
+
+def _finite(history: _History) -> Verdict | None:
+    for row in history.rows:
+        for name, value in _numbers(row):
+            if not math.isfinite(value):
+                return Verdict(
+                    "bad",
+                    f"{name} is {value} since step {row.get('step', 0):,}: the run has diverged. "
+                    "Lower --lr, or choose a loss with a penalty, e.g. --loss r3gan.",
+                )
     return None
 
 
-def _balance(recent: Sequence[Row], rows: Sequence[Row]) -> Verdict | None:
-    """Compare how well D tells real from fake with how much gradient G receives."""
-    shares = [row["scores"]["gap_accuracy"] for row in recent if "scores" in row]
-    if not shares:
-        return None
-    share = statistics.fmean(shares)
-    gradient = _recent_mean(recent, "gradient", "g")
-    if share > 0.98 and gradient is not None and gradient < 1e-4:
+def _stable(history: _History) -> Verdict | None:
+    """Compare the size of losses and gradients now with the start."""
+    for group, name, words in (
+        ("d", "total", "The discriminator's loss"),
+        ("g", "total", "The generator's loss"),
+        ("gradient", "d", "The discriminator's gradient"),
+        ("gradient", "g", "The generator's gradient"),
+    ):
+        before = _typical(history.early, group, name)
+        now = _typical(history.recent, group, name)
+        if before is None or now is None or now < 100 * max(before, 1.0):
+            continue
         return Verdict(
             "bad",
-            f"The discriminator wins: {share:.0%} of real scores lie above the typical fake one "
-            f"and the generator's gradient is {gradient:.1e}. Add a penalty (--penalty r1=1) or "
-            "lower --d-lr.",
+            f"{words} is exploding: about {_short(now)} now, {_short(before)} in the first quarter "
+            "of the run. Lower --lr, or add a penalty (--penalty r1=1).",
         )
-    if share > 0.98:
-        return Verdict(
-            "watch",
-            f"The discriminator tells real from fake almost always ({share:.0%} of real scores lie "
-            "above the typical fake one), but the generator still receives a gradient.",
-        )
-    if share < 0.5:
-        return Verdict(
-            "watch",
-            f"The discriminator does no better than chance ({share:.0%} of real scores lie above "
-            "the typical fake one): its learning rate or size may be too small.",
-        )
-    return Verdict(
-        "good",
-        f"The players are balanced: {share:.0%} of real scores lie above the typical fake one.",
-    )
+    return None
 
 
-def _generator_alive(recent: Sequence[Row], rows: Sequence[Row]) -> Verdict | None:
-    gradient = _recent_mean(recent, "gradient", "g")
-    if gradient is None or gradient > 1e-6:
+def _alive(history: _History) -> Verdict | None:
+    """Look for a player that no longer learns."""
+    for player, advice in (
+        ("g", "Try a loss that does not saturate, e.g. --loss r3gan or --loss hinge."),
+        ("d", "It has nothing left to learn from; add a penalty (--penalty r1=1)."),
+    ):
+        norm = _typical(history.recent, "gradient", player)
+        if norm is not None and norm < 1e-6:
+            return Verdict(
+                "bad", f"The {_PLAYERS[player]} gets no gradient (norm {norm:.1e}). {advice}"
+            )
+    return None
+
+
+def _balance(history: _History) -> Verdict | None:
+    """Compare how well D tells real from fake with how much gradient G receives."""
+    share = _mean(history.recent, "scores", "gap_accuracy")
+    if share is None:
         return None
+    seen = f"{share:.0%} of real scores lie above the typical fake score"
+    if share > 0.98:
+        return _overpowered(history, seen)
+    if share < 0.44:
+        return Verdict(
+            "watch",
+            f"The discriminator does worse than a coin: only {seen}. "
+            "It may be too small or its learning rate (--d-lr) too low.",
+        )
+    if share < 0.56 and _hardly_improved(history):
+        return Verdict(
+            "watch",
+            f"The discriminator cannot tell real from fake ({seen}), yet the samples are far from "
+            "real: it may be too weak. Raise --d-lr or --critic-steps.",
+        )
+    if share < 0.56:
+        return Verdict("good", f"The discriminator can hardly tell real from fake: {seen}.")
+    return Verdict("good", f"The players are balanced: {seen}.")
+
+
+def _overpowered(history: _History, seen: str) -> Verdict:
+    early = _typical(history.early, "gradient", "g")
+    now = _typical(history.recent, "gradient", "g")
+    if now is not None and (now < 1e-4 or (early is not None and now < 0.01 * early)):
+        return Verdict(
+            "bad",
+            f"The discriminator wins: {seen}, and the generator's gradient has shrunk to "
+            f"{now:.1e}. Add a penalty (--penalty r1=1) or lower --d-lr.",
+        )
+    if now is not None and early is not None and now > 0.3 * early:
+        return Verdict(
+            "watch",
+            f"The discriminator is nearly always right ({seen}), but the generator still gets a "
+            f"gradient (norm {_short(now)}). Worry only if the samples stop changing.",
+        )
     return Verdict(
-        "bad",
-        f"The generator receives no gradient (norm {gradient:.1e}); with a saturating loss or "
-        "clipped weights this does not come back. Try --loss r3gan or --loss hinge.",
+        "watch",
+        f"The discriminator is nearly always right ({seen}). If the samples stop improving, add a "
+        "penalty (--penalty r1=1) or lower --d-lr.",
     )
 
 
-def _penalty(recent: Sequence[Row], rows: Sequence[Row]) -> Verdict | None:
-    """GP is (norm - 1)^2 on average; its square root is the typical distance from 1."""
-    value = _recent_mean(recent, "d", "gp")
+def _hardly_improved(history: _History) -> bool:
+    scores = [value for _, value in history.scores]
+    return len(scores) >= FEWEST_SCORES and statistics.median(scores[-3:]) > 0.5 * scores[0]
+
+
+def _lipschitz(history: _History) -> Verdict | None:
+    """GP is the mean of (norm - 1)^2; its root is a typical distance of the norm from 1."""
+    value = _mean(history.recent, "d", "gp")
     if value is None:
         return None
     off = math.sqrt(max(value, 0.0))
     if off > 0.5:
         return Verdict(
-            "watch",
-            f"The gradient penalty is {value:.2g}: gradient norms are about {off:.1f} away from 1, "
-            "so the critic is not 1-Lipschitz. A larger --penalty gp=... holds it closer.",
-        )
-    return Verdict(
-        "good", f"The gradient penalty holds: gradient norms are within about {off:.2f} of 1."
-    )
-
-
-def _coverage(recent: Sequence[Row], rows: Sequence[Row]) -> Verdict | None:
-    shares = next((row["shares"] for row in reversed(rows) if row.get("shares")), None)
-    if shares is None:
-        return None
-    rare = [i for i, share in enumerate(shares) if share < SMALLEST_SHARE]
-    if rare:
-        names = ", ".join(f"{i} ({shares[i]:.1%})" for i in rare)
-        return Verdict(
-            "bad" if len(rare) > len(shares) // 3 else "watch",
-            f"Some classes are nearly missing from the samples: {names}.",
+            "bad" if off > 3 else "watch",
+            f"The gradient penalty is off: the critic's gradient norms are about {_short(off)} "
+            f"away from 1 (penalty {_short(value)}). A larger weight, e.g. --penalty gp=30, or a "
+            "smaller --d-lr holds them closer.",
         )
     return Verdict(
         "good",
-        f"All {len(shares)} classes appear, each in at least {min(shares):.1%} of the samples.",
+        f"The gradient penalty holds: the critic's gradient norms stay within about {_short(off)} "
+        "of 1.",
     )
 
 
-def _trend(recent: Sequence[Row], rows: Sequence[Row]) -> Verdict | None:
-    scored = [(row["step"], row["fd"]) for row in rows if "fd" in row and row["step"] > 0]
-    if len(scored) < 5:
+def _penalty_size(history: _History) -> Verdict | None:
+    """Compare what the penalties add to the discriminator's loss with the game itself."""
+    pairs = [
+        (abs(row["d"]["total"] - row["d"]["adv"]), abs(row["d"]["adv"]))
+        for row in history.recent
+        if len(row["d"]) > 2 and {"total", "adv"} <= row["d"].keys()
+    ]
+    if len(pairs) < len(history.recent) or not pairs:  # penalties that are skipped at times
         return None
-    last, (best_step, best) = scored[-1][1], min(scored, key=lambda item: item[1])
-    if last > 2 * best:
+    added, game = (statistics.median(values) for values in zip(*pairs, strict=True))
+    if added < 1e-9:
+        return Verdict("watch", "The penalty is 0: the discriminator is flat and teaches nothing.")
+    if added > max(2 * game, 0.5):
+        return Verdict(
+            "watch",
+            f"The penalty is at odds with the game: it adds {_short(added)} to the discriminator's "
+            f"loss, whose adversarial part is {_short(game)}. A smaller weight may let it learn.",
+        )
+    return None
+
+
+def _coverage(history: _History) -> Verdict | None:
+    shares = next((row["shares"] for row in reversed(history.rows) if row.get("shares")), None)
+    if shares is None or not history.recent:
+        return None
+    least = min(SMALLEST_SHARE, 0.3 / len(shares))
+    rare = [i for i, share in enumerate(shares) if share < least]
+    if not rare:
+        return Verdict(
+            "good",
+            f"All {len(shares)} classes appear, each in at least {min(shares):.1%} of the samples.",
+        )
+    names = ", ".join(f"{i} ({shares[i]:.1%})" for i in rare[:10])
+    gone = any(shares[i] < least / 6 for i in rare) or len(rare) > len(shares) / 3
+    return Verdict(
+        "bad" if gone else "watch",
+        f"Modes are collapsing: {len(rare)} of {len(shares)} classes are nearly missing from the "
+        f"samples, {names}; under {least:.1%} counts as missing.",
+    )
+
+
+def _trend(history: _History) -> Verdict | None:
+    """Judge the metric: worse than its best, stuck, still improving, or settled."""
+    scores = history.scores
+    if len(scores) < FEWEST_SCORES:
+        return None
+    first, now = scores[0][1], statistics.median(value for _, value in scores[-2:])
+    best_step, best = min(scores, key=lambda item: item[1])
+    if best > 0.9 * first:
         return Verdict(
             "bad",
-            f"The score got worse: {last:.3g} now, {best:.3g} at step {best_step}. "
-            "checkpoints/best.pt holds the better network.",
+            f"The samples have not improved: the score began at {_short(first)} and its best is "
+            f"{_short(best)}.",
         )
-    third = max(2, len(scored) // 3)
-    before = statistics.fmean(value for _, value in scored[-2 * third : -third])
-    after = statistics.fmean(value for _, value in scored[-third:])
-    if after < 0.97 * before:
-        gain = f"{before:.3g} to {after:.3g} over the last third"
-        return Verdict("good", f"Still improving ({gain}): training longer should help.")
-    return Verdict("good", f"The score has settled at about {after:.3g}; more steps may not help.")
+    if now > 1.5 * best:
+        return Verdict(
+            "bad" if now > 2 * best else "watch",
+            f"The score got worse again: {_short(now)} now, {_short(best)} at step {best_step:,}. "
+            "checkpoints/best.pt holds the better generator.",
+        )
+    return _pace([value for _, value in scores])
 
 
-def _recent_mean(recent: Sequence[Row], group: str, name: str) -> float | None:
-    values = [row[group][name] for row in recent if name in row.get(group, {})]
+def _pace(scores: Sequence[float]) -> Verdict:
+    third = max(2, len(scores) // 3)
+    before = statistics.median(scores[-2 * third : -third] or scores[:1])
+    after = statistics.median(scores[-third:])
+    change = f"from {_short(before)} to {_short(after)} over the last third of the run"
+    if after < 0.93 * before:
+        return Verdict(
+            "good", f"The score is still improving, {change}: training longer should help."
+        )
+    if after > 1.15 * before:
+        return Verdict("watch", f"The score is drifting up, {change}.")
+    return Verdict(
+        "good", f"The score has settled ({change}): more steps alone will change little."
+    )
+
+
+def _numbers(row: Row) -> Iterator[tuple[str, float]]:
+    """Every number of a row by a name for people: losses, gradients, scores and the metric."""
+    for group, values in row.items():
+        if isinstance(values, Mapping):
+            words = {"d": "Loss", "g": "Loss", "gradient": "Gradient"}.get(group, group.title())
+            for name, value in values.items():
+                if _is_number(value):
+                    label = f"{group}.{name}" if words == "Loss" else name
+                    yield f"{words} {label}", value
+    if _is_number(row.get("fd")):
+        yield "The score", row["fd"]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _values(rows: Sequence[Row], group: str, name: str) -> list[float]:
+    return [row[group][name] for row in rows if _is_number((row.get(group) or {}).get(name))]
+
+
+def _mean(rows: Sequence[Row], group: str, name: str) -> float | None:
+    values = _values(rows, group, name)
     return statistics.fmean(values) if values else None
 
 
-_CHECKS: tuple[Callable[[Sequence[Row], Sequence[Row]], Verdict | None], ...] = (
-    _finite,
-    _generator_alive,
+def _typical(rows: Sequence[Row], group: str, name: str) -> float | None:
+    """Median size, which single spikes do not move."""
+    values = _values(rows, group, name)
+    return statistics.median(map(abs, values)) if values else None
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+_CHECKS: tuple[Callable[[_History], Verdict | None], ...] = (
+    _stable,
+    _alive,
     _balance,
-    _penalty,
+    _lipschitz,
+    _penalty_size,
     _coverage,
     _trend,
 )

@@ -182,4 +182,4 @@ def _gradient_norm(parameters: Sequence[Tensor]) -> Tensor:
     gradients = [p.grad for p in parameters if p.grad is not None]
     if not gradients:
         return torch.zeros(())
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    return nn.utils.get_total_norm(gradients)

@@ -29,7 +29,8 @@ class Relativistic(GANLoss):
         TypeError: the base has no separate loss for real scores.
 
     References:
-        Jolicoeur-Martineau, "The relativistic discriminator", ICLR 2019, arXiv:1807.00734, eqs. 3-4.
+        Jolicoeur-Martineau, "The relativistic discriminator", ICLR 2019, arXiv:1807.00734,
+        eqs. 3-4.
         Huang et al., "The GAN is dead; long live the GAN!", 2024, arXiv:2501.05441, section 2.
 
     >>> import torch

@@ -15,7 +15,7 @@ _BATCH = 256
 
 
 def digit_features(images: Tensor, weights: dict[str, Tensor]) -> Tensor:
-    """Map images ``(N, 1, 8, 8)`` in [-1, 1] to features ``(N, 32)``."""
+    """Map images ``(N, 1, 8, 8)`` in [-1, 1] to features ``(N, 16)``."""
     x = leaky_relu(conv2d(images, weights["conv1.weight"], weights["conv1.bias"], padding=1), 0.1)
     x = conv2d(x, weights["conv2.weight"], weights["conv2.bias"], stride=2, padding=1)
     x = leaky_relu(x, 0.1)
@@ -42,7 +42,7 @@ class DigitsFeatures:
         self._weights = load(file.read_bytes())
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Map uint8 images ``(N, 1, 8, 8)`` to features ``(N, 32)``, float64."""
+        """Map uint8 images ``(N, 1, 8, 8)`` to features ``(N, 16)``, float64."""
         if images.shape[1:] != (1, 8, 8):
             raise ValueError(
                 f"images are {tuple(images.shape)}; the digit features take (N, 1, 8, 8)"
@@ -109,7 +109,7 @@ def digits_features() -> DigitsFeatures:
     """Give the shipped digit features, loaded once.
 
     >>> digits_features()(torch.zeros(2, 1, 8, 8, dtype=torch.uint8)).shape
-    torch.Size([2, 32])
+    torch.Size([2, 16])
     """
     return DigitsFeatures()
 

@@ -5,6 +5,7 @@ batch statistics would make the result depend on the number of processes.
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -12,19 +13,15 @@ from torch.nn.functional import interpolate, leaky_relu
 
 from ganloss._errors import UsageError
 
-LATENT = 64
-
 
 class MLPGenerator(nn.Module):
     """Three-layer generator for tiny images.
 
-    >>> MLPGenerator(image_size=8, channels=1)(torch.zeros(2, LATENT)).shape
+    >>> MLPGenerator(image_size=8, channels=1)(torch.zeros(2, 32)).shape
     torch.Size([2, 1, 8, 8])
     """
 
-    def __init__(
-        self, image_size: int, channels: int, latent: int = LATENT, width: int = 256
-    ) -> None:
+    def __init__(self, image_size: int, channels: int, latent: int = 32, width: int = 256) -> None:
         super().__init__()
         self.latent = latent
         self._shape = (channels, image_size, image_size)
@@ -85,21 +82,18 @@ def _widths(image_size: int, base: int) -> list[int]:
 class ConvGenerator(nn.Module):
     """Convolutional generator with nearest-neighbour upsampling (no checkerboard) and pixel norm.
 
-    >>> ConvGenerator(image_size=32, channels=3)(torch.zeros(2, LATENT)).shape
+    >>> ConvGenerator(image_size=32, channels=3)(torch.zeros(2, 64)).shape
     torch.Size([2, 3, 32, 32])
     """
 
-    def __init__(
-        self, image_size: int, channels: int, latent: int = LATENT, width: int = 32
-    ) -> None:
+    def __init__(self, image_size: int, channels: int, latent: int = 64, width: int = 32) -> None:
         super().__init__()
         widths = _widths(image_size, width)[::-1]
         self.latent = latent
         self._start = widths[0]
         self.stem = nn.Linear(latent, widths[0] * 16)
         self.blocks = nn.ModuleList(
-            nn.Conv2d(before, after, 3, padding=1)
-            for before, after in zip(widths, widths[1:], strict=False)
+            nn.Conv2d(before, after, 3, padding=1) for before, after in pairwise(widths)
         )
         self.to_image = nn.Conv2d(widths[-1], channels, 3, padding=1)
 
@@ -124,8 +118,7 @@ class ConvDiscriminator(nn.Module):
         super().__init__()
         widths = [channels, *_widths(image_size, width)]
         self.blocks = nn.ModuleList(
-            nn.Conv2d(before, after, 4, stride=2, padding=1)
-            for before, after in zip(widths, widths[1:], strict=False)
+            nn.Conv2d(before, after, 4, stride=2, padding=1) for before, after in pairwise(widths)
         )
         self.head = nn.Linear(widths[-1] * 16, 1)
 
@@ -136,7 +129,9 @@ class ConvDiscriminator(nn.Module):
         return self.head(x.flatten(1)).squeeze(1)
 
 
-def reference_networks(image_size: int, channels: int) -> tuple[nn.Module, nn.Module]:
+def reference_networks(
+    image_size: int, channels: int
+) -> tuple[MLPGenerator | ConvGenerator, nn.Module]:
     """Give the reference generator and discriminator: MLPs at 8 px, convolutions above.
 
     Raises:

@@ -49,7 +49,7 @@ class Evaluation:
 
 
 def evaluation_for(data: ImageSet) -> Evaluation | None:
-    """Choose the features for a data set and measure the reference rows; None if it is too small."""
+    """Choose features for a data set and measure the reference rows; None if it is too small."""
     from ganloss.metrics.features import digits_features, random_vgg_features
     from ganloss.metrics.reference import reference_rows
 
@@ -83,7 +83,7 @@ def evaluation_for(data: ImageSet) -> Evaluation | None:
 
 
 def memorisation(samples: Tensor, data: ImageSet) -> float | None:
-    """Nearest-neighbour ratio of samples to training and held-out images; None without the latter."""
+    """Nearest-neighbour ratio to training and held-out images; None without held-out ones."""
     if data.held_out is None:
         return None
     count = min(len(data.images), len(data.held_out))

@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -69,7 +69,7 @@ class RunFolder:
         write_text(self.path / "status.json", json.dumps(status, indent=1, ensure_ascii=False))
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Generator[None]:
         """Hold the folder's lock, which the system releases even when the process is killed.
 
         Raises:
@@ -91,7 +91,7 @@ class RunFolder:
 
 
 @contextmanager
-def storage(path: Path) -> Iterator[None]:
+def storage(path: Path) -> Generator[None]:
     """Turn the system's errors about a file into a sentence."""
     try:
         yield

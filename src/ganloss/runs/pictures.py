@@ -1,81 +1,110 @@
 """Pictures of a run: grids of samples, and a film of how they changed."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
-from torch import Tensor
 
 from ganloss.engine.checkpoint import write_atomically
 
 if TYPE_CHECKING:
     from PIL import Image
+    from torch import Tensor
 
 _GRID_PIXELS = 600
 _GUTTER = 2
+_GUTTER_GRAY = 128
+
 _MOST_FRAMES = 60
+_FILM_PIXELS = 640
 _FRAME_MS, _LAST_FRAME_MS = 160, 2500
-_STRIP = 22
+_STRIP, _BAR, _FONT_SIZE = 30, 4, 16
+_PAPER, _INK, _TRACK, _DONE = "#ffffff", "#1b1e24", "#dddddd", "#0072b2"
 
 
-def grid(images: Tensor, columns: int) -> "Image.Image":
+def grid(images: "Tensor", columns: int, cell: int | None = None) -> "Image.Image":
     """Lay images out in rows of ``columns``; small ones are enlarged by a whole factor.
 
     Args:
-        images: ``(N, C, H, W)``, uint8, with 1 or 3 channels.
+        images: ``(N, C, H, W)``, uint8: gray, gray and alpha, RGB or RGBA.
         columns: images in a row.
+        cell: width to enlarge one image to; by default one that makes the grid 600 pixels wide.
+
+    Raises:
+        TypeError: the images are not uint8.
+        ValueError: no images, another rank or number of channels, or no columns.
     """
+    import numpy as np
     from PIL import Image
 
-    pixels = images.permute(0, 2, 3, 1).numpy()
-    factor = max(1, _GRID_PIXELS // (columns * pixels.shape[2]))
+    _check(images, columns)
+    factor = max(1, round((cell or _GRID_PIXELS / columns) / images.shape[3]))
+    pixels = images.detach().cpu().permute(0, 2, 3, 1).numpy()
     pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)
     count, height, width, channels = pixels.shape
+    down, across = height + _GUTTER, width + _GUTTER
     rows = -(-count // columns)
-    sheet = np.full(
-        (rows * (height + _GUTTER) - _GUTTER, columns * (width + _GUTTER) - _GUTTER, channels),
-        255,
-        dtype=np.uint8,
-    )
-    for i, cell in enumerate(pixels):
-        y, x = (i // columns) * (height + _GUTTER), (i % columns) * (width + _GUTTER)
-        sheet[y : y + height, x : x + width] = cell
+    sheet = np.full((rows * down - _GUTTER, columns * across - _GUTTER, channels), _GUTTER_GRAY)
+    sheet = sheet.astype(np.uint8)
+    for i, picture in enumerate(pixels):
+        y, x = i // columns * down, i % columns * across
+        sheet[y : y + height, x : x + width] = picture
     return Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
 
 
+def _check(images: "Tensor", columns: int) -> None:
+    import torch
+
+    if images.dtype != torch.uint8:
+        raise TypeError(
+            f"a grid shows uint8 images and these are {images.dtype}; "
+            "map [-1, 1] with ganloss.data.batches.to_uint8 first"
+        )
+    if images.dim() != 4 or images.shape[1] not in (1, 2, 3, 4) or 0 in images.shape:
+        raise ValueError(
+            f"a grid shows images (N, C, H, W) with 1 to 4 channels and at least one image; "
+            f"these are {tuple(images.shape)}"
+        )
+    if columns < 1:
+        raise ValueError(f"columns is {columns}; at least 1 is needed")
+
+
 def save_png(image: "Image.Image", path: Path) -> None:
-    """Write a PNG atomically."""
+    """Write a PNG: either the whole new file is there afterwards, or the old one.
+
+    Raises:
+        StorageError: the disk is full or the folder is not writable.
+    """
     write_atomically(path, lambda stream: image.save(stream, format="PNG"))
 
 
 def write_gif(frames: Sequence[Path], target: Path, captions: Sequence[str]) -> None:
     """Write a film of picture files, each with its caption below; the last frame stays longer.
 
-    At most 60 frames are taken, evenly, always with the first and the last. The same frames give
-    the same bytes. Without frames nothing is written.
+    At most 60 frames are taken, evenly, always with the first and the last; frames wider than 640
+    pixels are scaled down. The same frames give the same bytes. No frames: nothing is written.
+
+    Raises:
+        ValueError: not one caption for each frame.
+        StorageError: the disk is full or the folder is not writable.
     """
+    if len(frames) != len(captions):
+        raise ValueError(f"{len(frames)} frames and {len(captions)} captions; give one for each")
     if not frames:
         return
-    from PIL import Image
-
     chosen = _evenly(len(frames), _MOST_FRAMES)
-    pictures = [_captioned(frames[i], captions[i]) for i in chosen]
-    palette = Image.Palette.ADAPTIVE
-    paletted = [picture.convert("P", palette=palette, colors=128) for picture in pictures]
-    durations = [_FRAME_MS] * (len(chosen) - 1) + [_LAST_FRAME_MS]
-    buffer = io.BytesIO()
-    paletted[0].save(
-        buffer,
-        format="GIF",
-        save_all=True,
-        append_images=paletted[1:],
-        duration=durations,
-        loop=0,
-        optimize=False,
+    pictures = [_frame(frames[i], captions[i], (i + 1) / len(frames)) for i in chosen]
+    write_atomically(
+        target,
+        lambda stream: pictures[0].save(
+            stream,
+            format="GIF",
+            save_all=True,
+            append_images=pictures[1:],
+            duration=[_FRAME_MS] * (len(pictures) - 1) + [_LAST_FRAME_MS],
+            loop=0,
+            optimize=False,
+        ),
     )
-    write_atomically(target, lambda stream: stream.write(buffer.getvalue()))
 
 
 def _evenly(count: int, most: int) -> list[int]:
@@ -89,13 +118,32 @@ def _evenly(count: int, most: int) -> list[int]:
     return [round(i * (count - 1) / (most - 1)) for i in range(most)]
 
 
-def _captioned(frame: Path, caption: str) -> "Image.Image":
+def _frame(path: Path, caption: str, done: float) -> "Image.Image":
+    """One picture with its caption and a line as long as the run so far, in 256 colours."""
     from PIL import Image, ImageDraw, ImageFont
 
-    with Image.open(frame) as opened:
-        picture = opened.convert("RGB")
-    sheet = Image.new("RGB", (picture.width, picture.height + _STRIP), "white")
+    picture = _opaque(path)
+    width, height = picture.size
+    sheet = Image.new("RGB", (width, height + _STRIP), _PAPER)
     sheet.paste(picture, (0, 0))
-    font = ImageFont.load_default(size=14)
-    ImageDraw.Draw(sheet).text((4, picture.height + 3), caption, fill="black", font=font)
-    return sheet
+    draw = ImageDraw.Draw(sheet)
+    draw.rectangle((0, height, width, height + _BAR - 1), fill=_TRACK)
+    draw.rectangle((0, height, round(done * width), height + _BAR - 1), fill=_DONE)
+    font = ImageFont.load_default(size=_FONT_SIZE)
+    middle = height + (_BAR + _STRIP) // 2
+    draw.text((6, middle), caption, fill=_INK, font=font, anchor="lm")
+    return sheet.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+
+
+def _opaque(path: Path) -> "Image.Image":
+    """Read a picture as RGB on white, no wider than the film."""
+    from PIL import Image
+
+    with Image.open(path) as opened:
+        picture = opened.convert("RGBA")
+    paper = Image.new("RGBA", picture.size, _PAPER)
+    picture = Image.alpha_composite(paper, picture).convert("RGB")
+    if picture.width > _FILM_PIXELS:
+        size = (_FILM_PIXELS, round(picture.height * _FILM_PIXELS / picture.width))
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    return picture

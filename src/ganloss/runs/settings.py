@@ -45,6 +45,7 @@ class GenerateSettings:
     lr: float | None = _flag(None, "learning rate of both players (default: the game's)")
     g_lr: float | None = _flag(None, "learning rate of the generator", "--glr")
     d_lr: float | None = _flag(None, "learning rate of the discriminator", "--dlr")
+    betas: str | None = _flag(None, "Adam's betas, e.g. 0.5,0.9 (default: the game's)")
     ema_kimg: float = _flag(10.0, "half-life of the generator's moving average, in kimg")
     seed: int = _flag(0, "seed of everything random")
     snap: int | None = _flag(
@@ -54,6 +55,9 @@ class GenerateSettings:
     device: Literal["auto", "cpu", "cuda", "mps"] = _flag("auto", "where to compute")
     devices: int = _flag(1, "processes to start on this machine (torchrun and SLURM: leave out)")
     precision: Literal["32", "bf16", "64"] = _flag("32", "number format")
+    threads: int | None = _flag(
+        None, "CPU threads (default: 1 for 8-pixel images, which more would not help, else all)"
+    )
     out: str = _flag("runs", "folder that run folders are made in", "--outdir", "--output")
     name: str = _flag("", "a word to add to the run folder's name")
 
@@ -70,7 +74,7 @@ class GenerateSettings:
             flags = ", ".join(f"--{name}" for name in given)
             raise UsageError(f"{flags} all say how long to train; keep one of them")
         for name in ("steps", "kimg", "epochs", "minutes", "batch_size", "penalty_every", "snap",
-                     "critic_steps", "devices", "ema_kimg", "lr", "g_lr", "d_lr"):  # fmt: skip
+                     "critic_steps", "devices", "threads", "ema_kimg", "lr", "g_lr", "d_lr"):  # fmt: skip
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be positive")

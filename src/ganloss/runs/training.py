@@ -3,8 +3,8 @@
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import FrameType
@@ -21,8 +21,8 @@ from ganloss.engine import checkpoint
 from ganloss.engine.ema import moving_average
 from ganloss.engine.hardware import connect
 from ganloss.engine.loop import Engine, StepRecord
-from ganloss.games import GAMES, Game, canonical_name
-from ganloss.networks.generate import LATENT, reference_networks
+from ganloss.games import GAMES, Adam, Game, Optimisers, canonical_name
+from ganloss.networks.generate import reference_networks
 from ganloss.recipes.generate import generate
 from ganloss.runs import folder as folders
 from ganloss.runs.evaluation import Evaluation, evaluation_for, memorisation
@@ -99,12 +99,26 @@ def game_for(settings: GenerateSettings) -> Game:
 
 def _with_rates(game: Game, settings: GenerateSettings) -> Game:
     optimisers = game.optimisers
+    if settings.betas is not None:
+        optimisers = _with_betas(optimisers, settings.betas)
     g_lr, d_lr = settings.g_lr or settings.lr, settings.d_lr or settings.lr
     if g_lr is not None:
         optimisers = replace(optimisers, generator=replace(optimisers.generator, lr=g_lr))
     if d_lr is not None:
         optimisers = replace(optimisers, discriminator=replace(optimisers.discriminator, lr=d_lr))
     return replace(game, optimisers=optimisers)
+
+
+def _with_betas(optimisers: Optimisers, text: str) -> Optimisers:
+    players = (optimisers.generator, optimisers.discriminator)
+    try:
+        first, second = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"--betas is {text!r}; give two numbers, e.g. 0.5,0.9") from error
+    if not all(isinstance(player, Adam) for player in players):
+        raise UsageError("--betas are Adam's, and this loss is trained with another optimiser")
+    generator, discriminator = (Adam(player.lr, (first, second)) for player in players)
+    return Optimisers(generator, discriminator)
 
 
 class Run:
@@ -139,6 +153,7 @@ class Run:
             generator, discriminator = reference_networks(size, channels)
             if self.game.constraint is not None:
                 self.game.constraint.prepare(discriminator)
+        self.latent = generator.latent
         self.generator = self._place(generator)
         self.discriminator = self._place(discriminator)
         self.average = moving_average(
@@ -146,7 +161,7 @@ class Run:
         )
         optimisers = self.game.optimisers
         self.engine = Engine(
-            generate(self.game, self.generator, self.discriminator, LATENT),
+            generate(self.game, self.generator, self.discriminator, self.latent),
             {
                 "d": optimisers.discriminator.build(self.discriminator.parameters()),
                 "g": optimisers.generator.build(self.generator.parameters()),
@@ -200,6 +215,12 @@ class Run:
         return None if self.total is None else max(1, self.total // SNAPS_PER_RUN)
 
     @property
+    def threads(self) -> int:
+        """CPU threads to compute with; tiny networks lose time waiting for a second one."""
+        tiny = self.data.shape[1] <= 8
+        return self.settings.threads or (1 if tiny else torch.get_num_threads())
+
+    @property
     def parameters(self) -> tuple[int, int]:
         """Numbers of parameters of generator and discriminator."""
         return _count(self.generator), _count(self.discriminator)
@@ -222,15 +243,14 @@ class Run:
     def samples(self, count: int) -> Tensor:
         """Images of the averaged generator from fixed latents, uint8; a latent never changes."""
         draws = Draws(self.settings.seed, 0, count, device=self.hardware.device)
-        z = latents_for_samples(draws, count, self.hardware.dtype)
+        z = self.sample_latents(draws, count)
         with torch.no_grad():
             pieces = [to_uint8(self.average(piece)) for piece in z.split(256)]
         return torch.cat(pieces)
 
-
-def latents_for_samples(draws: Draws, count: int, dtype: torch.dtype) -> Tensor:
-    """Latents of the sample grid and of the metric, on a stream of their own."""
-    return draws.normal("samples", count, LATENT, dtype=dtype)
+    def sample_latents(self, draws: Draws, count: int) -> Tensor:
+        """Latents of the sample grid and of the metric, on a stream of their own."""
+        return draws.normal("samples", count, self.latent, dtype=self.hardware.dtype)
 
 
 def _count(network: nn.Module) -> int:
@@ -245,10 +265,9 @@ def train(settings: GenerateSettings, reporter: Reporter, resume: str | None = N
     """
     settings.check()
     run = Run(settings, resume)
-    if run.hardware.is_main:
-        with run.folder.locked():
-            return _train(run, reporter)
-    return _train(run, reporter)
+    lock = run.folder.locked() if run.hardware.is_main else nullcontext()
+    with _threads(run.threads), lock:
+        return _train(run, reporter)
 
 
 def _train(run: Run, reporter: Reporter) -> Outcome:
@@ -367,7 +386,7 @@ class _Session:
         run = self.run
         real = run.engine.peek_batch()
         draws = Draws(run.settings.seed, 0, run.settings.batch_size, device=run.hardware.device)
-        z = latents_for_samples(draws, len(real), real.dtype)
+        z = run.sample_latents(draws, len(real))
         run.discriminator.eval()
         with torch.no_grad():
             real_scores = run.discriminator(real).float()
@@ -521,7 +540,7 @@ def export(run: Run) -> None:
     checkpoint.write_atomically(
         run.folder.export / "generator.safetensors", lambda stream: stream.write(payload)
     )
-    config = {"image_size": size, "channels": channels, "latent": LATENT, "range": [-1, 1]}
+    config = {"image_size": size, "channels": channels, "latent": run.latent, "range": [-1, 1]}
     folders.write_text(run.folder.export / "config.json", json.dumps(config, indent=1))
 
 
@@ -548,7 +567,17 @@ def _check_finite(row: Mapping[str, Any], folder: RunFolder) -> None:
 
 
 @contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
+def _threads(count: int) -> Generator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _interruptible() -> Generator[Callable[[], bool]]:
     """Let the first Ctrl-C or SIGTERM finish the step; a second one stops at once."""
     received = False
 
