@@ -65,7 +65,7 @@ class _History:
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> "_History":
-        trained = [row for row in rows if row.get("d")]
+        trained = [row for row in rows if isinstance(row.get("d"), Mapping)]
         scores = [(int(row["step"]), float(row["fd"])) for row in rows if _is_number(row.get("fd"))]
         if len(trained) < FEWEST_ROWS:
             return cls(rows, [], [], scores)
@@ -193,14 +193,12 @@ def _lipschitz(history: _History) -> Verdict | None:
 
 def _penalty_size(history: _History) -> Verdict | None:
     """Compare what the penalties add to the discriminator's loss with the game itself."""
-    pairs = [
-        (abs(row["d"]["total"] - row["d"]["adv"]), abs(row["d"]["adv"]))
-        for row in history.recent
-        if len(row["d"]) > 2 and {"total", "adv"} <= row["d"].keys()
-    ]
-    if len(pairs) < len(history.recent) or not pairs:  # penalties that are skipped at times
-        return None
-    added, game = (statistics.median(values) for values in zip(*pairs, strict=True))
+    rows = [row for row in history.recent if len(row["d"]) > 2]
+    totals, games = _values(rows, "d", "total"), _values(rows, "d", "adv")
+    if not rows or not len(history.recent) == len(totals) == len(games):
+        return None  # a penalty that is skipped at times shows nothing here
+    added = statistics.median(abs(total - adv) for total, adv in zip(totals, games, strict=True))
+    game = statistics.median(map(abs, games))
     if added < 1e-9:
         return Verdict("watch", "The penalty is 0: the discriminator is flat and teaches nothing.")
     if added > max(2 * game, 0.5):
@@ -288,7 +286,8 @@ def _is_number(value: object) -> bool:
 
 
 def _values(rows: Sequence[Row], group: str, name: str) -> list[float]:
-    return [row[group][name] for row in rows if _is_number((row.get(group) or {}).get(name))]
+    groups = [row[group] for row in rows if isinstance(row.get(group), Mapping)]
+    return [values[name] for values in groups if _is_number(values.get(name))]
 
 
 def _mean(rows: Sequence[Row], group: str, name: str) -> float | None:

@@ -64,6 +64,14 @@ class RunFolder:
             if picture.stem.isdigit() and int(picture.stem) > step:
                 picture.unlink()
 
+    @property
+    def state(self) -> str:
+        """The state in ``status.json``; empty while there is none."""
+        try:
+            return json.loads((self.path / "status.json").read_text(encoding="utf-8"))["state"]
+        except (OSError, ValueError, KeyError):
+            return ""
+
     def write_status(self, status: Mapping[str, Any]) -> None:
         """Replace ``status.json``."""
         write_text(self.path / "status.json", json.dumps(status, indent=1, ensure_ascii=False))

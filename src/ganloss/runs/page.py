@@ -444,19 +444,19 @@ def _charts(
 ) -> list[dict[str, Any]]:
     """The charts that have anything to show."""
     scored, trained = _thin(scored, _MOST_POINTS), _thin(trained, _MOST_POINTS)
-    name = metric.name if metric else "Score"
+    title = "Score of the samples" + (f" ({metric.name})" if metric else "")
     charts = [
-        _chart("score", f"{name} of the samples", "Lower is better.",
-               [Line("samples", "fake", _column(scored, "fd"))], "scored", _references(metric)),
+        _chart("score", title, "Lower is better.",
+               [Line("samples", "score", _column(scored, "fd"))], "scored", _references(metric)),
         _chart("losses", "Losses",
                "Each player minimises its own; a falling curve alone does not mean better samples.",
                [Line(word, player, _column(trained, player, "total"))
                 for player, word in (("d", "discriminator"), ("g", "generator"))]),
         _chart("judgement", "How well the discriminator judges",
-               "Share of real scores above the typical fake score: 50 % is guessing, near 100 % "
+               "Share of real scores above the typical fake score: 50% is guessing, near 100% "
                "for long means the discriminator wins.",
                [Line("right", "d", _percent(_column(trained, "scores", "gap_accuracy")))],
-               references=[{"name": "guessing", "value": 50.0}]),
+               references=[{"name": "guessing", "value": 50.0, "side": "left"}]),
         _chart("scores", "Scores the discriminator gives",
                "Real above fake; the closer they are, the harder they are to tell apart.",
                [Line(kind, kind, _column(trained, "scores", kind)) for kind in ("real", "fake")]),
@@ -522,8 +522,11 @@ def _in_words(line: Line) -> str:
 def _references(metric: Metric | None) -> list[dict[str, Any]]:
     if metric is None:
         return []
-    levels = {"real images": metric.reference, "uniform noise": metric.noise}
-    return [{"name": k, "value": v} for k, v in levels.items() if v is not None]
+    found = [
+        {"name": "real images", "value": metric.reference, "side": "left"},
+        {"name": "uniform noise", "value": metric.noise, "side": "right"},
+    ]
+    return [reference for reference in found if reference["value"] is not None]
 
 
 def _abscissae(rows: Sequence[Row]) -> dict[str, list[float | None]]:

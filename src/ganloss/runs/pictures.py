@@ -17,7 +17,7 @@ _GUTTER_GRAY = 128
 _MOST_FRAMES = 60
 _FILM_PIXELS = 640
 _FRAME_MS, _LAST_FRAME_MS = 160, 2500
-_STRIP, _BAR, _FONT_SIZE = 30, 4, 16
+_STRIP, _BAR, _FONT_SIZE = 46, 6, 24
 _PAPER, _INK, _TRACK, _DONE = "#ffffff", "#1b1e24", "#dddddd", "#0072b2"
 
 
@@ -131,7 +131,7 @@ def _frame(path: Path, caption: str, done: float) -> "Image.Image":
     draw.rectangle((0, height, round(done * width), height + _BAR - 1), fill=_DONE)
     font = ImageFont.load_default(size=_FONT_SIZE)
     middle = height + (_BAR + _STRIP) // 2
-    draw.text((6, middle), caption, fill=_INK, font=font, anchor="lm")
+    draw.text((10, middle), caption, fill=_INK, font=font, anchor="lm")
     return sheet.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
 
 

@@ -14,6 +14,11 @@ def _flag(default: Any, help: str, *aliases: str) -> Any:
 #: Settings that may change when a run is resumed.
 FREE_ON_RESUME = frozenset({"steps", "kimg", "epochs", "minutes", "snap", "devices", "out", "name"})
 
+_LENGTHS = ("steps", "kimg", "epochs", "minutes")
+_RATES = ("lr", "g_lr", "d_lr", "ema_kimg")
+_COUNTS = ("batch_size", "penalty_every", "snap", "critic_steps", "devices", "threads")
+_POSITIVE = (*_LENGTHS, *_COUNTS, *_RATES)
+
 
 @dataclass(frozen=True)
 class GenerateSettings:
@@ -69,12 +74,11 @@ class GenerateSettings:
         """
         if not self.data:
             raise UsageError("which images? Add --data FOLDER, or --data demo:digits")
-        given = [n for n in ("steps", "kimg", "epochs", "minutes") if getattr(self, n) is not None]
+        given = [n for n in _LENGTHS if getattr(self, n) is not None]
         if len(given) > 1:
             flags = ", ".join(f"--{name}" for name in given)
             raise UsageError(f"{flags} all say how long to train; keep one of them")
-        for name in ("steps", "kimg", "epochs", "minutes", "batch_size", "penalty_every", "snap",
-                     "critic_steps", "devices", "threads", "ema_kimg", "lr", "g_lr", "d_lr"):  # fmt: skip
+        for name in _POSITIVE:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be positive")

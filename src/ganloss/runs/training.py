@@ -271,9 +271,9 @@ def train(settings: GenerateSettings, reporter: Reporter, resume: str | None = N
 
 
 def _train(run: Run, reporter: Reporter) -> Outcome:
-    if run.resumed and run.finished:
-        return Outcome(run.folder, "already finished", None, None, {})
     session = _Session(run, reporter)
+    if run.resumed and run.finished:
+        return session.finish_again()
     try:
         state = session.loop()
     except torch.OutOfMemoryError as error:
@@ -428,7 +428,15 @@ class _Session:
             self.write_page("running", "")
         run.hardware.barrier()
 
+    def finish_again(self) -> Outcome:
+        """End a run whose last step is made; it may have been killed before its end was written."""
+        if self.main and self.run.folder.state == "finished":
+            write_page(self.run.folder.path)
+            return Outcome(self.run.folder, "already finished", None, None, {})
+        return self.finish("finished")
+
     def finish(self, state: str) -> Outcome:
+        """Write what only an ended run has: film, export and the last page."""
         run = self.run
         score, evaluation = None, run.evaluation if self.main else None
         if self.main:

@@ -1,0 +1,44 @@
+"""Two gloo processes under torchrun against one process, in float64."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+WORKER = Path(__file__).with_name("two_process_worker.py")
+
+
+def train(name: str, target: Path, processes: int, epsilon: str = "global") -> list[torch.Tensor]:
+    alone = [sys.executable]
+    launched = [
+        *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes)),
+        *("--master-port", "0", "--standalone"),
+    ]
+    command = [*(alone if processes == 1 else launched), str(WORKER), name, str(target), epsilon]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found, weights = torch.load(target, weights_only=True)
+    assert found == processes
+    return weights
+
+
+def worst_relative_difference(a: list[torch.Tensor], b: list[torch.Tensor]) -> float:
+    """Largest difference of any weight, relative to the largest weight of its tensor."""
+    return max(float((x - y).abs().max() / y.abs().max()) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("name", ["wgan-gp", "ns", "rgan", "hinge"])
+def test_two_processes_equal_one_to_1e_8(name: str, tmp_path: Path) -> None:
+    one = train(name, tmp_path / "one.pt", 1)
+    two = train(name, tmp_path / "two.pt", 2)
+    assert worst_relative_difference(two, one) < 1e-8
+
+
+def test_control_epsilon_drawn_by_each_process_differs(tmp_path: Path) -> None:
+    one = train("wgan-gp", tmp_path / "one.pt", 1)
+    two = train("wgan-gp", tmp_path / "two.pt", 2, epsilon="local")
+    assert worst_relative_difference(two, one) > 1e-4

@@ -1,0 +1,58 @@
+"""Train a game for 20 steps in float64 and print the weights' file; run under torchrun or alone."""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from ganloss import GAMES
+from ganloss.data.batches import Batches
+from ganloss.data.demo import digits
+from ganloss.engine.ema import moving_average
+from ganloss.engine.hardware import connect
+from ganloss.engine.loop import Engine
+from ganloss.networks.generate import reference_networks
+from ganloss.recipes.generate import generate
+
+BATCH, STEPS = 16, 20
+
+
+def main(name: str, target: Path, *, local_epsilon: bool) -> None:
+    torch.set_num_threads(1)
+    hardware = connect("cpu", precision="64")
+    torch.manual_seed(0)
+    g, d = (network.double() for network in reference_networks(8, 1))
+    game = GAMES[name]
+    if local_epsilon:
+        _make_epsilon_local(hardware.rank)
+    engine = Engine(
+        generate(game, g, d, 32),
+        {
+            "d": game.optimisers.discriminator.build(d.parameters()),
+            "g": game.optimisers.generator.build(g.parameters()),
+        },
+        batches=Batches(digits().train_images, BATCH, seed=3, hardware=hardware, mirror=True),
+        batch_size=BATCH,
+        seed=3,
+        hardware=hardware,
+        average=(average := moving_average(g, BATCH, 10.0)),
+        averaged=g,
+    )
+    for _ in range(STEPS):
+        engine.advance()
+    if hardware.is_main:
+        weights = [p.detach() for n in (g, d, average.module) for p in n.parameters()]
+        torch.save([hardware.processes, weights], target)
+
+
+def _make_epsilon_local(rank: int) -> None:
+    """The usual mistake: every process draws its own epsilon from its own generator."""
+    from ganloss.penalties import gradient
+
+    original = gradient.interpolates
+    torch.manual_seed(1 + rank)
+    gradient.interpolates = lambda real, fake, random: original(real, fake, None)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), local_epsilon=sys.argv[3] == "local")
