@@ -106,7 +106,9 @@ def test_a_discriminator_that_wins_and_starves_the_generator_is_bad():
 
 
 def test_a_discriminator_that_is_always_right_and_still_teaches_is_watched():
-    the("watch", "still gets a gradient (norm 0.5)", verdicts(rows(change=judged(0.995))))
+    the("good", "still learns from it (gradient norm 0.5)", verdicts(rows(change=judged(0.995))))
+    stuck = rows(change=lambda done: judged(0.995)(done) | {"fd": 50.0})
+    the("watch", "still gets a gradient (norm 0.5)", verdicts(stuck))
     the("watch", "If the samples stop improving", verdicts(rows(change=judged(0.995, 0.05))))
 
 
@@ -159,10 +161,12 @@ def test_classes_that_all_appear_are_good():
 
 
 def test_a_rare_class_is_watched_and_a_missing_one_is_bad():
-    the("watch", "1 of 10 classes are nearly missing from the samples, 3 (2.0%)",
+    the("watch", "Under 3.0% of the samples belong to class 3 (2.0%), 1 of 10",
         shared(0.1, 0.1, 0.1, 0.02, 0.1, 0.1, 0.12, 0.12, 0.12, 0.12))  # fmt: skip
-    the("bad", "1 of 10 classes", shared(0.1, 0.1, 0.1, 0, 0.1, 0.1, 0.12, 0.12, 0.13, 0.13))
-    the("bad", "8 of 10 classes", shared(0.42, 0.42, *[0.02] * 8))
+    the(
+        "bad", "class 3 (0.0%), 1 of 10", shared(0.1, 0.1, 0.1, 0, 0.1, 0.1, 0.12, 0.12, 0.13, 0.13)
+    )
+    the("bad", "8 of 10", shared(0.42, 0.42, *[0.02] * 8))
 
 
 def test_many_classes_have_a_smaller_threshold():
@@ -179,12 +183,19 @@ def scored(score: Callable[[float], float]) -> list[Verdict]:
 
 
 def test_the_trend_of_the_score_is_told():
-    the("good", "still improving, from 42.3 to 26.9", verdicts(rows()))
+    the(
+        "good", "still improving (58.7 in the middle of the run, 25.4 at its end)", verdicts(rows())
+    )
     the("good", "has settled", scored(lambda done: 10 + 100 * math.exp(-30 * done)))
-    the("watch", "drifting up", scored(lambda d: 10 + 100 * math.exp(-30 * d) + 4 * d))
-    the("watch", "got worse again: 19.", scored(lambda d: 10 + 90 * abs(0.9 - d)))
+    the(
+        "watch",
+        "drifting up",
+        scored(lambda d: 20 + 100 * math.exp(-30 * d) + 14 * max(0, d - 0.5)),
+    )
+    the("watch", "got worse again: 17.8", scored(lambda d: 10 + 90 * abs(0.9 - d)))
     the("bad", "got worse again", scored(lambda done: 10 + 90 * abs(0.5 - done)))
     the("bad", "have not improved", scored(lambda done: 100.0))
+    the("watch", "have not improved", verdicts([{"step": i, "fd": 100.0} for i in range(5)]))
 
 
 def test_a_score_far_above_its_best_names_the_step_of_the_best():

@@ -52,6 +52,8 @@ def _run(verb: str, rest: list[str]) -> int:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted; what was saved before is kept, continue with --resume", 130)
+    except SystemExit as ended:  # --help and --print-config end here
+        return int(ended.code or 0)
     except BrokenPipeError:
         # The reader of our output has gone; writing more would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -39,15 +39,27 @@ class Parser(ArgumentParser):
         raise UsageError(self._explain(message)) from ex
 
     def _explain(self, message: str) -> str:
-        unknown = re.search(r"[Uu]nrecognized arguments: (\S+)", message)
-        if unknown is None:
-            text = " ".join(message.split())
-            return f"{text}. See `{self.prog} --help`"
-        flag = unknown[1].split("=")[0]
+        text = " ".join(message.split())
+        unknown = re.search(r"[Uu]nrecognized arguments: (\S+)", text)
+        invalid = re.search(r'Parser key "(\w+)":.*(?:Given|Got) value: (.*?)\.?$', text)
+        if unknown is not None:
+            return self._explain_unknown(unknown[1].split("=")[0])
+        if invalid is not None:
+            return self._explain_value(invalid[1], invalid[2])
+        return f"{text}. See `{self.prog} --help`"
+
+    def _explain_unknown(self, flag: str) -> str:
         if flag in _REJECTED:
             return f"there is no {flag}: {_REJECTED[flag]}"
         flags = [name for action in self._actions for name in action.option_strings]
         return f"there is no {flag}{suggest(flag, flags)} See `{self.prog} --help`"
+
+    def _explain_value(self, name: str, value: str) -> str:
+        flag = f"--{name.replace('_', '-')}"
+        metavars = {action.dest: str(action.metavar) for action in self._actions}
+        kind = {"N": "a whole number", "X": "a number"}.get(metavars.get(name, ""), "")
+        kind = kind or f"one of {metavars.get(name, '').strip('{}').replace(',', ', ')}"
+        return f"{flag} is {value!r}; it takes {kind}. See `{self.prog} --help`"
 
     def add_settings(self, settings: type) -> None:
         """Add one flag for each field of a dataclass."""

@@ -153,6 +153,12 @@ def _overpowered(history: _History, seen: str) -> Verdict:
             f"The discriminator wins: {seen}, and the generator's gradient has shrunk to "
             f"{now:.1e}. Add a penalty (--penalty r1=1) or lower --d-lr.",
         )
+    if now is not None and _is_improving([value for _, value in history.scores]):
+        return Verdict(
+            "good",
+            f"The discriminator is nearly always right ({seen}), and the generator still learns "
+            f"from it (gradient norm {_short(now)}, and the score improves).",
+        )
     if now is not None and early is not None and now > 0.3 * early:
         return Verdict(
             "watch",
@@ -212,7 +218,7 @@ def _penalty_size(history: _History) -> Verdict | None:
 
 def _coverage(history: _History) -> Verdict | None:
     shares = next((row["shares"] for row in reversed(history.rows) if row.get("shares")), None)
-    if shares is None or not history.recent:
+    if not history.recent or not isinstance(shares, list) or not all(map(_is_number, shares)):
         return None
     least = min(SMALLEST_SHARE, 0.3 / len(shares))
     rare = [i for i, share in enumerate(shares) if share < least]
@@ -225,8 +231,9 @@ def _coverage(history: _History) -> Verdict | None:
     gone = any(shares[i] < least / 6 for i in rare) or len(rare) > len(shares) / 3
     return Verdict(
         "bad" if gone else "watch",
-        f"Modes are collapsing: {len(rare)} of {len(shares)} classes are nearly missing from the "
-        f"samples, {names}; under {least:.1%} counts as missing.",
+        f"Under {least:.1%} of the samples belong to class {names}, {len(rare)} of {len(shares)}: "
+        "modes are missing. Train longer if they are still coming; if they were there before, the "
+        "generator is collapsing, and a penalty or --loss r3gan may help.",
     )
 
 
@@ -239,7 +246,7 @@ def _trend(history: _History) -> Verdict | None:
     best_step, best = min(scores, key=lambda item: item[1])
     if best > 0.9 * first:
         return Verdict(
-            "bad",
+            "bad" if len(scores) >= 2 * FEWEST_SCORES else "watch",
             f"The samples have not improved: the score began at {_short(first)} and its best is "
             f"{_short(best)}.",
         )
@@ -252,17 +259,28 @@ def _trend(history: _History) -> Verdict | None:
     return _pace([value for _, value in scores])
 
 
-def _pace(scores: Sequence[float]) -> Verdict:
+def _is_improving(scores: Sequence[float]) -> bool:
+    if len(scores) < FEWEST_SCORES:
+        return False
+    before, after = _middle_and_end(scores)
+    return after < 0.93 * before
+
+
+def _middle_and_end(scores: Sequence[float]) -> tuple[float, float]:
+    """Typical score in the last third of the run and in the one before."""
     third = max(2, len(scores) // 3)
-    before = statistics.median(scores[-2 * third : -third] or scores[:1])
-    after = statistics.median(scores[-third:])
-    change = f"from {_short(before)} to {_short(after)} over the last third of the run"
-    if after < 0.93 * before:
+    return statistics.median(scores[-2 * third : -third]), statistics.median(scores[-third:])
+
+
+def _pace(scores: Sequence[float]) -> Verdict:
+    before, after = _middle_and_end(scores)
+    change = f"{_short(before)} in the middle of the run, {_short(after)} at its end"
+    if _is_improving(scores):
         return Verdict(
-            "good", f"The score is still improving, {change}: training longer should help."
+            "good", f"The score is still improving ({change}): training longer should help."
         )
     if after > 1.15 * before:
-        return Verdict("watch", f"The score is drifting up, {change}.")
+        return Verdict("watch", f"The score is drifting up ({change}); lower is better.")
     return Verdict(
         "good", f"The score has settled ({change}): more steps alone will change little."
     )

@@ -111,8 +111,9 @@ def storage(path: Path) -> Generator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, in UTF-8."""
-    write_atomically(path, lambda stream: stream.write(text.encode("utf-8")))
+    """Write a text file atomically, in UTF-8; bytes of a name that are none are escaped."""
+    encoded = text.encode("utf-8", "backslashreplace")
+    write_atomically(path, lambda stream: stream.write(encoded))
 
 
 def create(settings: GenerateSettings, data_name: str) -> RunFolder:
@@ -142,9 +143,9 @@ def create(settings: GenerateSettings, data_name: str) -> RunFolder:
 def _fill(folder: Path, settings: GenerateSettings) -> None:
     (folder / "samples").mkdir()
     (folder / "checkpoints").mkdir()
-    (folder / "config.yaml").write_text(settings.to_yaml(), encoding="utf-8")
-    (folder / "command.txt").write_text(command_line() + "\n", encoding="utf-8")
-    (folder / "env.json").write_text(json.dumps(environment(), indent=1), encoding="utf-8")
+    write_text(folder / "config.yaml", settings.to_yaml())
+    write_text(folder / "command.txt", command_line() + "\n")
+    write_text(folder / "env.json", json.dumps(environment(), indent=1))
 
 
 def _remove(folder: Path) -> None:

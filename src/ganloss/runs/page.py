@@ -142,7 +142,9 @@ class Status:
             metric=Metric.read(metric) if (metric := _mapping(values.get("metric"))) else None,
             facts=_texts(values.get("facts")),
             extra=_texts(values.get("extra")),
-            skipped=[(_text(item[0]), _text(item[-1])) for item in _list(data.get("skipped"))],
+            skipped=[
+                (_text(p[0]), _text(p[-1])) for p in map(_list, _list(data.get("skipped"))) if p
+            ],
             next=[_text(item) for item in _list(values.get("next"))],
         )
 

@@ -1,0 +1,250 @@
+"""The page of a run in a real Chromium, opened from disk."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from ganloss.runs.page import write_page
+from runs.fake_run import COMMAND, fake_run, healthy_rows
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+AXIS_TITLE = "document.getElementById('chart-score').layout.xaxis.title.text"
+
+
+def chromium() -> str:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.fail(f"no browser: install one of {', '.join(names)} (apt-get install chromium)")
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@dataclass
+class Visit:
+    """An opened page with everything it complained about and asked for."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def visit(browser):
+    contexts = []
+
+    def open_page(run: Path, width: int = 1280, **options) -> Visit:
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        seen = Visit(context.new_page())
+        page = seen.page
+        page.on("console", lambda m: seen.complaints.append(f"{m.type}: {m.text}"))
+        page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+        page.on("requestfailed", lambda r: seen.complaints.append(f"failed: {r.url}"))
+        page.on("request", lambda r: seen.requests.append(r.url))
+        page.goto((run / "index.html").as_uri())
+        return seen
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    run = fake_run(tmp_path_factory.mktemp("runs") / "00003-wgan-gp-digits-s0")
+    write_page(run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    run = fake_run(
+        tmp_path_factory.mktemp("runs") / "00004", rows=healthy_rows(210), film=False,
+        state="running", step=210,
+    )  # fmt: skip
+    write_page(run)
+    return run
+
+
+def test_nothing_complains_and_nothing_is_asked_for_outside_the_folder(visit, finished):
+    seen = visit(finished)
+    seen.page.wait_for_selector("#chart-score .main-svg")
+    seen.page.locator("#slider").fill("3")
+    seen.page.wait_for_timeout(300)
+    assert seen.complaints == []
+    assert len(seen.requests) >= 5
+    home = finished.as_uri()
+    assert [r for r in seen.requests if not r.startswith((home, "data:"))] == []
+
+
+@pytest.mark.parametrize("broken", ["empty", "hostile"])
+def test_pages_of_strange_folders_do_not_complain(visit, tmp_path, broken):
+    if broken == "hostile":
+        name = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+        rows = healthy_rows(140)
+        rows[5]["d"][name] = 1.0
+        run = fake_run(tmp_path / "a", rows=rows, title=name, message=name, facts={name: name},
+                       next=[name], extra={name: name})  # fmt: skip
+    else:
+        run = tmp_path
+    write_page(run)
+    seen = visit(run)
+    seen.page.on("dialog", lambda dialog: seen.complaints.append(dialog.message))
+    seen.page.wait_for_timeout(300)
+    assert seen.complaints == []
+    assert seen.page.locator("img[src=x]").count() == 0
+
+
+def test_the_slider_changes_the_picture_by_keyboard(visit, finished):
+    page = visit(finished).page
+    sample, slider = page.locator("#sample"), page.get_by_label("Step of training")
+    assert sample.get_attribute("src") == "samples/000700.png"
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    assert sample.get_attribute("src") == "samples/000665.png"
+    assert sample.get_attribute("alt") == "Grid of generated samples at step 665"
+    assert slider.get_attribute("aria-valuetext") == "step 665"
+    page.keyboard.press("Home")
+    assert sample.get_attribute("src") == "samples/000000.png"
+    assert page.locator("#sample-step").inner_text() == "0"
+    page.wait_for_function("document.getElementById('sample').naturalWidth > 0")
+
+
+def test_the_samples_play_to_the_last(visit, finished):
+    page = visit(finished).page
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function("Number(document.getElementById('slider').value) >= 2")
+    assert page.locator("#play").inner_text() == "Stop"
+    page.wait_for_function("document.getElementById('play').textContent === 'Play'")
+    assert page.locator("#sample").get_attribute("src") == "samples/000700.png"
+
+
+def test_the_toggle_changes_the_axis_of_every_chart_and_is_remembered(visit, finished):
+    page = visit(finished).page
+    last = "Math.max(...document.getElementById('chart-losses').data[0].x)"
+    assert page.evaluate(AXIS_TITLE) == "real images shown"
+    assert page.evaluate(last) == 224_000
+    page.get_by_label("seconds of training").check()
+    assert page.evaluate(AXIS_TITLE) == "seconds of training"
+    assert page.evaluate(last) == pytest.approx(61.6)
+    page.get_by_label("steps", exact=True).focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate(AXIS_TITLE) == "steps"
+    page.reload()
+    assert page.evaluate(AXIS_TITLE) == "steps"
+
+
+def test_reference_rows_are_drawn_in_the_chart_of_the_score(visit, finished):
+    page = visit(finished).page
+    page.wait_for_selector("#chart-score .annotation-text")
+    texts = page.locator("#chart-score .annotation-text").all_text_contents()
+    assert texts == ["real images 10.1", "uniform noise 2,100"]
+
+
+@pytest.mark.parametrize("width", [320, 400, 768, 1600])
+@pytest.mark.parametrize("javascript", [True, False])
+def test_the_page_does_not_scroll_sideways(visit, finished, width, javascript):
+    page = visit(finished, width, java_script_enabled=javascript).page
+    page.wait_for_timeout(300)
+    box = page.locator("main").bounding_box()
+    assert box is not None
+    assert box["width"] <= width
+    if javascript:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_charts_follow_the_width_of_the_window(visit, finished):
+    page = visit(finished, 1200).page
+    svg = page.locator("#chart-score .main-svg").first
+    svg.wait_for()
+    wide = svg.bounding_box()
+    page.set_viewport_size({"width": 400, "height": 800})
+    page.wait_for_function(
+        "document.querySelector('#chart-score .main-svg').getBoundingClientRect().width < 400"
+    )
+    assert wide is not None
+    assert wide["width"] > 1000
+
+
+def test_without_javascript_everything_that_matters_is_shown(visit, finished):
+    page = visit(finished, java_script_enabled=False).page
+    for source in ("samples/000700.png", "reals.png", "progress.gif"):
+        assert page.locator(f"img[src='{source}']").is_visible()
+    text = page.locator("body").inner_text()
+    assert "fd-digits@897 is" in text
+    assert "The players are balanced" in text
+    assert COMMAND in text
+    assert not page.locator("#slider").is_visible()
+    assert not page.locator("fieldset").is_visible()
+    page.locator("summary", has_text="Table of scores").click()
+    assert page.locator("table.numbers").is_visible()
+
+
+def test_the_command_is_copied(visit, finished):
+    page = visit(finished, permissions=["clipboard-read", "clipboard-write"]).page
+    button = page.get_by_role("button", name=f"Copy: {COMMAND}")
+    button.click()
+    page.wait_for_function("document.getElementById('copied').textContent === 'Copied.'")
+    assert page.evaluate("navigator.clipboard.readText()") == COMMAND
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_of_text_have_contrast(visit, finished, scheme):
+    page = visit(finished, color_scheme=scheme).page
+    contrasts = page.evaluate("""() => {
+      const style = getComputedStyle(document.documentElement);
+      const light = name => {
+        const hex = style.getPropertyValue("--" + name).trim();
+        const [r, g, b] = [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16) / 255)
+          .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+      };
+      const contrast = (a, b) => {
+        const [low, high] = [light(a), light(b)].sort((x, y) => x - y);
+        return (high + 0.05) / (low + 0.05);
+      };
+      const found = {};
+      for (const ground of ["ground", "panel"]) {
+        for (const name of ["ink", "soft", "accent", "good", "watch", "bad"])
+          found[`${name} on ${ground}`] = contrast(name, ground) / 4.5;
+        for (const name of ["score", "d", "g", "real", "fake"])
+          found[`${name} on ${ground}`] = contrast(name, ground) / 3;
+      }
+      for (const name of ["good", "watch", "bad"])
+        found[`${name} on its tint`] = contrast(name, name + "-tint") / 4.5;
+      return found;
+    }""")
+    assert len(contrasts) == 25
+    assert {name: ratio for name, ratio in contrasts.items() if ratio < 1} == {}
+
+
+def test_a_running_page_comes_back_with_the_latest_sample(visit, running):
+    page = visit(running).page
+    assert page.locator("#sample").get_attribute("src") == "samples/000210.png"
+    page.locator("#slider").fill("1")
+    with page.expect_navigation(timeout=30_000):
+        pass
+    assert page.locator("#sample").get_attribute("src") == "samples/000210.png"
+    assert page.locator("#slider").input_value() == "6"

@@ -1,0 +1,187 @@
+"""What a user meets at the command line: help, mistakes, exit codes."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cli.runs import COMMAND, environment, only_run, run
+from ganloss.cli import main
+from ganloss.runs.settings import GenerateSettings
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--help",), ("train", "--help"), ("train", "generate", "--help"), ("demo", "--help"),
+     ("doctor", "--help"), ("--version",)],
+)  # fmt: skip
+def test_help_is_quick_to_say_and_imports_no_torch(words: tuple[str, ...]) -> None:
+    script = (
+        "import sys; from ganloss.cli import main\n"
+        f"code = main({list(words)!r})\n"
+        "assert 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
+        "sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"usage|ganloss \d", done.stdout)
+
+
+def test_every_setting_is_a_flag_with_an_explanation(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["train", "generate", "--help"])
+    text = capsys.readouterr().out
+    for name in GenerateSettings.__dataclass_fields__:
+        assert f"--{name.replace('_', '-')}" in text
+
+
+MISTAKES = [
+    (["trian"], "did you mean `ganloss train`"),
+    (["train", "generat"], "did you mean 'generate'"),
+    (["train", "generate"], "Add --data FOLDER, or --data demo:digits"),
+    (["train", "generate", "--data", "demo:digits", "--loss", "hingee"], "did you mean 'hinge'"),
+    (["train", "generate", "--data", "demo:digits", "--batchsize", "3"], "--batch-size"),
+    (["train", "generate", "--epoch", "3"], "did you mean --epochs"),
+    (["train", "generate", "--data", "x", "--steps", "3", "--kimg", "3"], "keep one of them"),
+    (["train", "generate", "--data", "x", "--steps", "0"], "--steps is 0; it must be positive"),
+    (
+        ["train", "generate", "--data", "x", "--steps", "many"],
+        "--steps is 'many'; it takes a whole number",
+    ),
+    (["train", "generate", "--data", "demo:digits", "--penalty", "r9=1"], "no penalty 'r9'"),
+    (["train", "generate", "--data", "demo:digits", "--loss", "hinge", "--gamma", "1"], "R1"),
+    (["train", "generate", "--data", "demo:digits", "--betas", "x"], "give two numbers"),
+    (
+        ["train", "generate", "--data", "demo:digits", "--device", "tpu"],
+        "it takes one of auto, cpu",
+    ),
+    (["demo", "digit"], "did you mean 'digits'"),
+    (["train", "generate", "--resume", "nowhere"], "is not a run folder"),
+    (["doctor", "now"], "takes no arguments"),
+]
+
+
+@pytest.mark.parametrize(("words", "sentence"), MISTAKES)
+def test_a_usage_mistake_exits_2_with_one_sentence(
+    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert "Traceback" not in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_an_empty_folder_exits_3(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = run("train", "generate", "--data", "empty", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "no images below empty" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_unwritable_place_exits_6(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = run(
+        "train", "generate", "--data", "demo:digits", "--out", "file/runs", "--steps", "1",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 6
+    assert "choose another --out" in done.stderr
+
+
+def test_a_damaged_checkpoint_exits_7_and_is_kept(tmp_path: Path) -> None:
+    words = ("train", "generate", "--data", "demo:digits", "--loss", "ns")
+    assert run(*words, "--steps", "2", cwd=tmp_path).returncode == 0
+    last = only_run(tmp_path / "runs") / "checkpoints" / "last.pt"
+    damaged = last.read_bytes()[:-500]
+    last.write_bytes(damaged)
+    done = run(*words, "--steps", "4", "--resume", cwd=tmp_path)
+    assert done.returncode == 7
+    assert "not a readable checkpoint" in done.stderr
+    assert last.read_bytes() == damaged
+
+
+def test_divergence_exits_5_and_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+    done = run(
+        "train", "generate", "--data", "demo:digits", "--loss", "lsgan", "--lr", "1e9",
+        "--steps", "40", "--snap", "5", "--metrics", "none", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 5, done.stdout + done.stderr
+    assert re.search(r"diverged at step \d+: .* is not finite", done.stderr)
+    folder = only_run(tmp_path / "runs")
+    assert (folder / "checkpoints" / "last.pt").exists()
+    assert (folder / "diverged.json").exists()
+    assert "diverged" in (folder / "index.html").read_text(encoding="utf-8").lower()
+
+
+def test_two_trainings_in_one_folder_are_refused(tmp_path: Path) -> None:
+    from ganloss._errors import StorageError
+    from ganloss.runs.folder import RunFolder
+
+    first, second = RunFolder(tmp_path).locked(), RunFolder(tmp_path).locked()
+    with first, pytest.raises(StorageError, match="another process"), second:
+        pass
+
+
+def test_ctrl_c_saves_first_and_says_how_to_go_on(tmp_path: Path) -> None:
+    import signal
+
+    words = ("train", "generate", "--data", "demo:digits", "--loss", "ns", "--minutes", "5")
+    process = subprocess.Popen(
+        [*COMMAND, *words], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list(tmp_path.glob("runs/*/metrics.jsonl")):
+        time.sleep(0.05)
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--resume runs/00000-ns-digits-s0" in output
+    assert only_run(tmp_path / "runs").joinpath("checkpoints", "last.pt").exists()
+
+
+def test_names_with_spaces_and_umlauts_work_under_a_c_locale(tmp_path: Path) -> None:
+    folder = tmp_path / "Bilder für <b>Ära & co"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(16):
+        pixels = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i} ß.png")
+    done = subprocess.run(
+        [*COMMAND, "train", "generate", "--data", str(folder), "--steps", "1", "--loss", "ns"],
+        cwd=tmp_path,
+        env=environment() | {"LC_ALL": "C"},
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    page = (only_run(tmp_path / "runs") / "index.html").read_text(encoding="utf-8")
+    assert "<b>Ära" not in page
+    assert "Ära" in page
+
+
+def test_a_dry_run_leaves_nothing_behind(tmp_path: Path) -> None:
+    done = run("train", "generate", "--data", "demo:digits", "--steps", "100", "-n", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "ms a step" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_configuration_file_gives_flags_and_flags_win(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("run.yaml").write_text("data: demo:digits\nloss: hinge\nbatch_size: 7\n")
+    words = ["train", "generate", "--config", "run.yaml", "--batch_size", "9", "--print-config"]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert "loss: hinge" in printed
+    assert "batch_size: 9" in printed

@@ -1,0 +1,138 @@
+"""Folders of images: every kind that is found in the wild, and what is said about the rest."""
+
+import os
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganloss._errors import DataError, UsageError
+from ganloss.data.images import find_images, load_images, read_square
+
+
+def fill(folder: Path, count: int, size: int = 16) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        pixels = rng.integers(0, 256, (size, size, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i:03d}.png")
+
+
+def test_a_nested_folder_is_read_in_the_order_of_names(tmp_path: Path) -> None:
+    fill(tmp_path / "b", 5)
+    fill(tmp_path / "a" / "deep", 5)
+    names = [p.relative_to(tmp_path).as_posix() for p in find_images(tmp_path)]
+    assert names == sorted(names)
+    data = load_images(str(tmp_path), 16)
+    assert data.images.shape == (10, 3, 16, 16)
+    assert data.images.dtype == torch.uint8
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "CMYK", "1", "I;16", "LA", "YCbCr"])
+def test_every_mode_becomes_gray_or_rgb(mode: str, tmp_path: Path) -> None:
+    gradient = np.tile(np.linspace(0, 255, 16).astype(np.uint8), (16, 1))
+    if mode == "I;16":
+        image = Image.fromarray(gradient.astype(np.uint16) * 257)
+    else:
+        image = Image.fromarray(gradient).convert(mode)
+    suffix = {"CMYK": "tiff", "YCbCr": "jpg", "I;16": "png"}.get(mode, "png")
+    file = tmp_path / f"x.{suffix}"
+    image.save(file)
+    pixels = read_square(file, 16, "crop").astype(float)
+    assert pixels.shape[2] == (1 if mode in ("L", "1", "I;16") else 3)
+    assert pixels[:, -4:].mean() > pixels[:, :4].mean() + 100
+
+
+def test_transparent_pixels_are_put_on_white(tmp_path: Path) -> None:
+    Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(tmp_path / "x.png")
+    assert (read_square(tmp_path / "x.png", 8, "crop") == 255).all()
+
+
+def test_exif_orientation_is_applied(tmp_path: Path) -> None:
+    pixels = np.zeros((8, 8), np.uint8)
+    pixels[:4] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    Image.fromarray(pixels).save(tmp_path / "x.png", exif=exif)
+    upright = read_square(tmp_path / "x.png", 8, "crop")[..., 0]
+    assert upright[:4].max() == 0
+    assert upright[4:].min() == 255
+
+
+def test_fit_crops_pads_or_stretches(tmp_path: Path) -> None:
+    pixels = np.zeros((8, 16), np.uint8)
+    pixels[:, 4:12] = 200
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    crop, pad, stretch = (
+        read_square(tmp_path / "x.png", 8, fit)[..., 0] for fit in ("crop", "pad", "stretch")
+    )
+    assert crop.min() == 200
+    assert pad[:2].max() == 0
+    assert pad[3:5, 3:5].min() > 150
+    assert stretch[:, 0].max() < 60
+    assert stretch[:, 3:5].min() > 150
+
+
+def test_the_default_size_is_the_largest_power_of_two_most_images_allow(tmp_path: Path) -> None:
+    fill(tmp_path, 20, size=40)
+    assert load_images(str(tmp_path)).shape == (3, 32, 32)
+    assert load_images(str(tmp_path), largest=16).shape == (3, 16, 16)
+
+
+def test_a_few_unreadable_files_are_skipped_and_listed(tmp_path: Path) -> None:
+    fill(tmp_path, 40)
+    (tmp_path / "broken.png").write_bytes(b"")
+    data = load_images(str(tmp_path), 16)
+    assert len(data.images) == 40
+    assert data.skipped[0][0] == "broken.png"
+
+
+def test_many_unreadable_files_stop(tmp_path: Path) -> None:
+    fill(tmp_path, 20)
+    (tmp_path / "truncated.png").write_bytes((tmp_path / "000.png").read_bytes()[:60])
+    (tmp_path / "text.jpg").write_text("no image")
+    with pytest.raises(DataError, match=r"2 of 22 images .* cannot be read.*Remove or replace"):
+        load_images(str(tmp_path), 16)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda p: None, "there is no folder"),
+        (lambda p: p.write_text("x"), "is a file; --data takes the folder"),
+        (lambda p: p.mkdir(), "no images below"),
+        (lambda p: fill(p, 1), "1 image below .*; a GAN needs at least 8"),
+    ],
+)
+def test_unusable_folders_are_named(
+    make: Callable[[Path], object], sentence: str, tmp_path: Path
+) -> None:
+    target = tmp_path / "data"
+    make(target)
+    with pytest.raises(DataError, match=sentence):
+        load_images(str(target))
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    fill(tmp_path / "a", 10)
+    os.symlink(tmp_path, tmp_path / "a" / "again", target_is_directory=True)
+    assert len(find_images(tmp_path)) == 10
+
+
+def test_names_in_any_script_and_form(tmp_path: Path) -> None:
+    fill(tmp_path, 10)
+    for i, form in enumerate(("NFC", "NFD")):
+        name = unicodedata.normalize(form, f"é {i} 数.png")
+        (tmp_path / "000.png").rename(tmp_path / name) if i == 0 else None
+    assert len(load_images(str(tmp_path), 16).images) == 10
+
+
+def test_unknown_bundled_sets_suggest_the_nearest() -> None:
+    with pytest.raises(UsageError, match="did you mean 'digits'"):
+        load_images("demo:digit")
+    with pytest.raises(UsageError, match="leave --image-size 16 out"):
+        load_images("demo:digits", 16)

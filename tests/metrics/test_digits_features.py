@@ -1,0 +1,82 @@
+"""The shipped digit metric reacts to what it must: noise, a missing digit, repeated images."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from ganloss.data.demo import digits
+from ganloss.metrics.distances import frechet_distance
+from ganloss.metrics.features import digits_features, random_vgg_features
+from ganloss.metrics.modes import class_shares
+from ganloss.metrics.reference import reference_rows
+
+COUNT = 897
+SPLIT = digits()
+TRAIN, LABELS = SPLIT.train_images[:COUNT], SPLIT.train_labels[:COUNT]
+
+
+def score(images: Tensor) -> float:
+    features = digits_features()
+    return frechet_distance(features(SPLIT.held_out_images), features(images))
+
+
+REFERENCE = score(TRAIN)
+
+
+def test_the_split_is_of_900_and_897_different_digits() -> None:
+    both = torch.cat([SPLIT.train_images, SPLIT.held_out_images])
+    assert len(SPLIT.train_images) == 900
+    assert len(SPLIT.held_out_images) == COUNT
+    assert len(both.flatten(1).unique(dim=0)) == 1797
+    assert both.max() == 255
+
+
+def test_uniform_noise_scores_at_least_30_times_the_reference() -> None:
+    rows = reference_rows(digits_features(), TRAIN, SPLIT.held_out_images)
+    assert rows.real == REFERENCE
+    assert rows.noise >= 30 * REFERENCE
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_a_missing_digit_scores_at_least_3_times_the_reference(digit: int) -> None:
+    others = TRAIN[digit != LABELS]
+    assert score(torch.cat([others, others])[:COUNT]) >= 3 * REFERENCE
+
+
+def test_100_repeated_images_score_at_least_3_times_the_reference() -> None:
+    assert score(TRAIN[:100].repeat(9, 1, 1, 1)[:COUNT]) >= 3 * REFERENCE
+
+
+def test_other_halves_of_the_real_digits_score_like_the_reference() -> None:
+    """The control of the controls: a random choice of real digits is not flagged."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randint(0, 900, (COUNT,), generator=generator)
+    assert score(SPLIT.train_images[rows]) < 2 * REFERENCE
+
+
+def test_the_classifier_knows_the_digits() -> None:
+    found = digits_features().classify(SPLIT.held_out_images)
+    assert (found == SPLIT.held_out_labels).float().mean() >= 0.97
+    assert min(class_shares(found, 10)) > 0.07
+
+
+def test_features_are_deterministic_and_leave_the_global_generator_alone() -> None:
+    state = torch.get_rng_state()
+    first = digits_features()(TRAIN[:8])
+    assert torch.equal(first, digits_features()(TRAIN[:8]))
+    assert first.dtype == torch.float64
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_wrong_sizes_are_refused() -> None:
+    with pytest.raises(ValueError, match="the digit features take"):
+        digits_features()(torch.zeros(2, 3, 32, 32, dtype=torch.uint8))
+
+
+def test_random_vgg_features_take_gray_and_colour_of_any_size() -> None:
+    state = torch.get_rng_state()
+    features = random_vgg_features()
+    gray = torch.randint(0, 256, (2, 1, 16, 16), dtype=torch.uint8, generator=torch.Generator())
+    assert features(gray).shape == (2, 768)
+    torch.testing.assert_close(features(gray), features(gray.repeat(1, 3, 1, 1)))
+    assert torch.equal(state, torch.get_rng_state())
