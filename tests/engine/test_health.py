@@ -106,10 +106,11 @@ def test_a_discriminator_that_wins_and_starves_the_generator_is_bad():
 
 
 def test_a_discriminator_that_is_always_right_and_still_teaches_is_watched():
-    the("good", "still learns from it (gradient norm 0.5)", verdicts(rows(change=judged(0.995))))
-    stuck = rows(change=lambda done: judged(0.995)(done) | {"fd": 50.0})
-    the("watch", "still gets a gradient (norm 0.5)", verdicts(stuck))
-    the("watch", "If the samples stop improving", verdicts(rows(change=judged(0.995, 0.05))))
+    the("good", "still learns from it (gradient norm 0.5,", verdicts(rows(change=judged(0.995))))
+    for gradient, words in ((0.5, "still gets a gradient (norm 0.5)"), (0.05, "stop improving")):
+        change = judged(0.995, gradient)
+        stuck = rows(change=lambda done, change=change: change(done) | {"fd": 50.0})
+        the("watch", words, verdicts(stuck))
 
 
 def test_balanced_players_are_good():
@@ -187,6 +188,7 @@ def test_the_trend_of_the_score_is_told():
         "good", "still improving (58.7 in the middle of the run, 25.4 at its end)", verdicts(rows())
     )
     the("good", "has settled", scored(lambda done: 10 + 100 * math.exp(-30 * done)))
+    the("watch", "settled far from", scored(lambda done: 50 + 60 * math.exp(-30 * done)))
     the(
         "watch",
         "drifting up",

@@ -71,6 +71,7 @@ def write_atomically(path: Path, write: Any) -> None:
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
         if temporary is not None:
@@ -79,6 +80,13 @@ def write_atomically(path: Path, write: Any) -> None:
             f"{path} could not be written ({error}); free some space or choose another --out. "
             "What was there before is untouched"
         ) from error
+
+
+def _umask() -> int:
+    """The permissions new files are made without; temporary files are private."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -281,6 +281,12 @@ def _pace(scores: Sequence[float]) -> Verdict:
         )
     if after > 1.15 * before:
         return Verdict("watch", f"The score is drifting up ({change}); lower is better.")
+    if after > 0.3 * scores[0]:
+        return Verdict(
+            "watch",
+            f"The score has settled far from where it should go ({change}, {_short(scores[0])} at "
+            "the start): another loss or learning rate may do better.",
+        )
     return Verdict(
         "good", f"The score has settled ({change}): more steps alone will change little."
     )

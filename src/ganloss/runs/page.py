@@ -27,6 +27,7 @@ STATES = {
 
 _PLOTLY = "plotly.min.js"
 _AXES = {"images": "real images shown", "seconds": "seconds of training", "step": "steps"}
+_NEVER_NEGATIVE = ("score", "gradients", "penalties")
 _MOST_POINTS, _MOST_TABLE_ROWS, _MOST_CLASSES = 1000, 60, 40
 _FILES = {
     "config.yaml": "settings",
@@ -493,13 +494,14 @@ def _chart(
     references: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     lines = [line for line in lines if any(value is not None for value in line.y)]
-    levels = [reference["value"] for reference in references]
+    values = [value for line in lines for value in line.y]
+    values += [reference["value"] for reference in references]
     return {
         "key": key,
         "title": title,
         "note": note,
         "x": x,
-        "scale": "log" if _spans_decades([v for line in lines for v in line.y] + levels) else "",
+        "scale": "log" if key in _NEVER_NEGATIVE and _spans_decades(values) else "",
         "percent": key == "judgement",
         "lines": [{"name": line.name, "role": line.role, "y": line.y} for line in lines],
         "references": [*references],

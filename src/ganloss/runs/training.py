@@ -445,7 +445,7 @@ class _Session:
             if state == "finished":
                 self._conclude(rows)
             frames = sorted(run.folder.samples.glob("*.png"))
-            captions = [f"step {int(frame.stem)}" for frame in frames]
+            captions = [f"step {int(frame.stem):,}" for frame in frames]
             write_gif(frames, run.folder.path / "progress.gif", captions)
             self.write_page(state, "")
         return Outcome(run.folder, state, score, evaluation, self.extra, tuple(next_commands(run)))
@@ -464,8 +464,8 @@ class _Session:
                 "nearest held-out one (1 means nothing was memorised)"
             )
         if rows and "shares" in rows[-1]:
-            least = min(rows[-1]["shares"])
-            self.extra["Rarest class"] = f"{least:.1%} of the samples"
+            shares = rows[-1]["shares"]
+            self.extra["Rarest class"] = f"{min(shares):.1%} of the samples"
 
     def write_page(self, state: str, message: str) -> None:
         """Write ``status.json`` and the page."""

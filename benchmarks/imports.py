@@ -1,0 +1,31 @@
+"""What importing costs, in processes of their own."""
+
+import subprocess
+import sys
+from statistics import median
+
+from benchmarks._timing import Row
+
+ROUNDS = 9
+
+
+def _milliseconds(statements: str, rounds: int = ROUNDS) -> float:
+    """Median time of statements in a fresh interpreter, its own start-up left out."""
+    script = (
+        "import time; t = time.perf_counter()\n"
+        f"{statements}\n"
+        "print((time.perf_counter() - t) * 1e3)"
+    )
+    runs = (subprocess.check_output([sys.executable, "-c", script]) for _ in range(rounds))
+    return median(float(output) for output in runs)
+
+
+def rows() -> list[Row]:
+    bare = _milliseconds("import ganloss")
+    loss = _milliseconds("import torch; t = time.perf_counter(); import ganloss; ganloss.Hinge()")
+    return [
+        Row(f"import ganloss: {bare:.1f} ms, share of 20 ms", bare / 1e3, "nothing imported", 0.0,
+            bare / 20, 0.0, 1.0, at_most=True),
+        Row(f"first loss after torch: {loss:.1f} ms, share of 20 ms", loss / 1e3, "import torch",
+            0.0, loss / 20, 0.0, 1.0, at_most=True),
+    ]  # fmt: skip

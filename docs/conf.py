@@ -1,0 +1,16 @@
+"""Sphinx configuration; the reference is made from docstrings."""
+
+from ganloss import __version__
+
+project = "ganloss"
+author = "The ganloss developers"
+version = release = __version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
+html_theme = "furo"
+html_title = f"ganloss {__version__}"
+exclude_patterns = ["_build"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+nitpicky = False
