@@ -11,6 +11,8 @@ from ganloss.losses import _HOMES as _LOSS_HOMES
 from ganloss.losses import LOSSES as LOSSES
 from ganloss.penalties import _HOMES as _PENALTY_HOMES
 from ganloss.penalties import PENALTIES as PENALTIES
+from ganloss.terms import _HOMES as _TERM_HOMES
+from ganloss.terms import TERMS as TERMS
 
 if TYPE_CHECKING:
     from ganloss.games import GAMES as GAMES
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from ganloss.games import SpectralNorm as SpectralNorm
     from ganloss.games import Weighted as Weighted
     from ganloss.losses import ElementwisePair as ElementwisePair
+    from ganloss.losses import FDivergence as FDivergence
     from ganloss.losses import GANLoss as GANLoss
     from ganloss.losses import Hinge as Hinge
     from ganloss.losses import LeastSquares as LeastSquares
@@ -38,10 +41,25 @@ if TYPE_CHECKING:
     from ganloss.penalties import Critic as Critic
     from ganloss.penalties import GradientPenalty as GradientPenalty
     from ganloss.penalties import Penalty as Penalty
+    from ganloss.terms import L1 as L1
+    from ganloss.terms import MSE as MSE
+    from ganloss.terms import PSNR as PSNR
+    from ganloss.terms import SSIM as SSIM
+    from ganloss.terms import Cosine as Cosine
+    from ganloss.terms import CycleConsistency as CycleConsistency
+    from ganloss.terms import FeatureMatching as FeatureMatching
+    from ganloss.terms import GaussianKL as GaussianKL
+    from ganloss.terms import Identity as Identity
+    from ganloss.terms import KLDivergence as KLDivergence
+    from ganloss.terms import MeanFeatureMatching as MeanFeatureMatching
+    from ganloss.terms import MultiScaleSSIM as MultiScaleSSIM
+    from ganloss.terms import Perceptual as Perceptual
+    from ganloss.terms import Term as Term
 
 _HOMES = {
     **_LOSS_HOMES,
     **_PENALTY_HOMES,
+    **_TERM_HOMES,
     **dict.fromkeys(("Losses", "WeightedSum", "every", "ramp"), "ganloss.objective"),
     **dict.fromkeys(
         (
@@ -58,7 +76,7 @@ _HOMES = {
     ),
 }
 
-PUBLIC_NAMES = sorted([*_HOMES, "LOSSES", "PENALTIES", "__version__"])
+PUBLIC_NAMES = sorted([*_HOMES, "LOSSES", "PENALTIES", "TERMS", "__version__"])
 __all__ = PUBLIC_NAMES  # pyright: ignore[reportUnsupportedDunderAll]
 
 __getattr__ = lazy_attributes(__name__, _HOMES)

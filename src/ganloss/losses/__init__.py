@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ganloss.losses.adversarial import Minimax as Minimax
     from ganloss.losses.adversarial import NonSaturating as NonSaturating
     from ganloss.losses.adversarial import Wasserstein as Wasserstein
+    from ganloss.losses.divergences import FDivergence as FDivergence
     from ganloss.losses.relativistic import Relativistic as Relativistic
 
 #: Every pair by name.
@@ -24,6 +25,7 @@ LOSSES: "Registry[type[GANLoss]]" = Registry(
         "least-squares": "ganloss.losses.adversarial:LeastSquares",
         "hinge": "ganloss.losses.adversarial:Hinge",
         "relativistic": "ganloss.losses.relativistic:Relativistic",
+        "f-divergence": "ganloss.losses.divergences:FDivergence",
     },
 )
 

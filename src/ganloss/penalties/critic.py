@@ -108,6 +108,8 @@ def input_gradient(critic: Callable[..., Any], x: Tensor) -> Tensor:
             "the critic's scores do not depend on its input; a detach() or no_grad() inside the "
             "discriminator cuts the graph"
         )
-    (gradient,) = torch.autograd.grad(scores.sum(), leaf, create_graph=True)
+    # The gradient's own graph is built here, and autocast would build it in half precision.
+    with torch.autocast(leaf.device.type, enabled=False):
+        (gradient,) = torch.autograd.grad(scores.sum(), leaf, create_graph=True)
     gradient = gradient.float() if gradient.dtype in (torch.float16, torch.bfloat16) else gradient
     return gradient.reshape(gradient.shape[0], -1)

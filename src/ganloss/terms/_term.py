@@ -1,0 +1,83 @@
+"""The term: a loss of an input against a target, checked and reduced once for all."""
+
+from abc import ABC, abstractmethod
+from typing import final
+
+import torch
+from torch import Tensor
+
+from ganloss._scores import (
+    Reduction,
+    check_reduction,
+    check_same_shape,
+    check_tensor,
+    check_weight,
+    per_sample,
+    reduce,
+)
+
+
+class Term(ABC):
+    """A loss ``term(input, target)`` of tensors of equal shape ``(N, ...)``.
+
+    The value of a sample is the mean over its elements. A subclass writes one hook,
+    :meth:`values`; this class checks, promotes half precision to fp32, weighs and reduces.
+    """
+
+    @abstractmethod
+    def values(self, input: Tensor, target: Tensor) -> Tensor:
+        """Losses of checked tensors: one per element ``(N, ...)`` or one per sample ``(N,)``."""
+
+    @final
+    def __call__(
+        self,
+        input: Tensor,
+        target: Tensor,
+        *,
+        weight: Tensor | None = None,
+        reduction: Reduction = "mean",
+    ) -> Tensor:
+        """Loss of ``input`` against ``target``.
+
+        Args:
+            input: what the generator made, floating point, ``(N, ...)``.
+            target: what it should be, of the same shape.
+            weight: weight of each sample, ``(N,)``.
+            reduction: ``"mean"`` Σwl/Σw, ``"sum"`` Σwl, ``"none"`` w·l, ``(N,)``.
+
+        Raises:
+            TypeError: an argument is not a tensor of floating point numbers.
+            ValueError: shapes differ, a batch is empty, or a weight has a wrong shape.
+        """
+        input, target = checked_images(input, target)
+        return reduced(self.values(input, target), weight, reduction)
+
+
+def checked_images(
+    input: object, target: object, input_name: str = "input", target_name: str = "target"
+) -> tuple[Tensor, Tensor]:
+    """Return both tensors in one floating type, fp32 or better, after refusing what is wrong."""
+    a, b = check_tensor(input, input_name), check_tensor(target, target_name)
+    check_same_shape(a, b, input_name, target_name)
+    if a.dtype != b.dtype:
+        wide = torch.promote_types(a.dtype, b.dtype)
+        a, b = a.to(wide), b.to(wide)
+    return a, b
+
+
+def reduced(values: Tensor, weight: Tensor | None, reduction: Reduction) -> Tensor:
+    """Reduce elementwise or per-sample losses as :class:`Term` promises."""
+    if weight is None and reduction == "mean":
+        # Every sample has as many elements, so the mean of means is the mean.
+        return values.mean()
+    check_reduction(reduction)
+    samples = per_sample(values)
+    if weight is not None:
+        weight = check_weight(weight, samples.shape[0], "weight")
+    return reduce(samples, weight, reduction)
+
+
+def check_positive(value: float, name: str, example: str) -> None:
+    """Refuse a parameter that is not a positive finite number."""
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{name} is {value}; it must be positive and finite, {example}")

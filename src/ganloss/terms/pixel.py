@@ -1,0 +1,172 @@
+"""Terms that compare two tensors element by element, or vector by vector."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from ganloss._scores import per_sample
+from ganloss.terms._term import Term, check_positive, checked_images
+
+
+@final
+@dataclass(frozen=True)
+class L1(Term):
+    r"""Mean absolute error.
+
+    .. math:: L = \tfrac1n \sum_i |x_i - y_i|
+
+    torch's ``l1_loss``, except that shapes must be equal. The gradient at equality is 0.
+
+    References:
+        Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks",
+        CVPR 2017, arXiv:1611.07004, eq. 3 (pix2pix; weight 100 there).
+
+    >>> import torch
+    >>> L1()(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 4.0]]))
+    tensor(1.5000)
+    """
+
+    def values(self, input: Tensor, target: Tensor) -> Tensor:
+        """Give the absolute differences."""
+        return (input - target).abs()
+
+
+@final
+@dataclass(frozen=True)
+class MSE(Term):
+    r"""Mean squared error.
+
+    .. math:: L = \tfrac1n \sum_i (x_i - y_i)^2
+
+    torch's ``mse_loss``, except that shapes must be equal.
+
+    References:
+        Ledig et al., "Photo-Realistic Single Image Super-Resolution Using a Generative
+        Adversarial Network", CVPR 2017, arXiv:1609.04802, eq. 4 (as a content loss).
+
+    >>> import torch
+    >>> MSE()(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 4.0]]))
+    tensor(2.5000)
+    """
+
+    def values(self, input: Tensor, target: Tensor) -> Tensor:
+        """Give the squared differences."""
+        return (input - target).square()
+
+
+@final
+@dataclass(frozen=True)
+class PSNR(Term):
+    r"""Negative peak signal-to-noise ratio: minimising it raises the decibels.
+
+    .. math:: L = E\big[10 \log_{10}(\mathrm{MSE} / R^2 + 10^{-12})\big]
+
+    with one MSE per image, R the data range. The small constant caps the loss at -120 and keeps
+    its gradient finite, 0 at equality; :meth:`decibels` is the plain measure without it.
+
+    Args:
+        data_range: distance from black to white: 1 for [0, 1], 2 for [-1, 1], 255 for 0..255.
+
+    References:
+        Huynh-Thu & Ghanbari, "Scope of validity of PSNR in image/video quality assessment",
+        Electronics Letters 44(13), 2008, eq. 1.
+
+    >>> import torch
+    >>> x = torch.full((2, 3, 4, 4), 0.1)
+    >>> PSNR(data_range=1.0)(x, torch.zeros_like(x))
+    tensor(-20.)
+    >>> PSNR(data_range=1.0).decibels(x, torch.zeros_like(x))
+    tensor([20., 20.])
+    """
+
+    data_range: float
+
+    def __post_init__(self) -> None:
+        check_positive(self.data_range, "data_range", "e.g. 1 for images in [0, 1]")
+
+    def values(self, input: Tensor, target: Tensor) -> Tensor:
+        """Give minus the decibels of each image, never below -120."""
+        return 10 * (self._relative_error(input, target) + 1e-12).log10()
+
+    def decibels(self, input: Tensor, target: Tensor) -> Tensor:
+        """Peak signal-to-noise ratio of each image, ``(N,)``; higher is better, +inf if equal.
+
+        >>> import torch
+        >>> PSNR(data_range=255.0).decibels(torch.full((1, 2), 10.0), torch.zeros(1, 2))
+        tensor([28.1308])
+        """
+        return -10 * self._relative_error(*checked_images(input, target)).log10()
+
+    def _relative_error(self, input: Tensor, target: Tensor) -> Tensor:
+        # Divided before the square, so that large values do not overflow.
+        return per_sample(((input - target) / self.data_range).square())
+
+
+@final
+@dataclass(frozen=True)
+class Cosine(Term):
+    r"""Cosine distance between vectors along one dimension, in [0, 2].
+
+    .. math:: L = 1 - \frac{x \cdot y}{\lVert x \rVert \lVert y \rVert}
+                = \tfrac12 \Big\lVert \frac{x}{\lVert x \rVert}
+                  - \frac{y}{\lVert y \rVert} \Big\rVert^2
+
+    The second form keeps its digits at small angles. Vectors are scaled by their largest entry
+    first, so any size in the range of fp32 will do. A zero vector has no direction: its distance
+    is 1 and its gradient 0.
+
+    Args:
+        dim: where the vectors lie. None means the last dimension and is allowed up to rank 3; for
+            images ``(N, C, H, W)`` say ``dim=1`` to compare the channels of each pixel. A tensor
+            of rank 1 is one vector.
+
+    References:
+        Salton & McGill, "Introduction to Modern Information Retrieval", 1983 (the measure).
+
+    >>> import torch
+    >>> Cosine()(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[4.0, 5.0, 6.0]]))
+    tensor(0.0254)
+    """
+
+    dim: int | None = None
+
+    def values(self, input: Tensor, target: Tensor) -> Tensor:
+        """Give the distance of each pair of vectors."""
+        dim = vector_dim(input, self.dim)
+        if input.dim() == 1:
+            input, target, dim = input[None], target[None], 1
+        u, no_u = _direction(input, dim)
+        v, no_v = _direction(target, dim)
+        distance = 0.5 * (u - v).square().sum(dim)
+        return torch.where(no_u | no_v, 1.0, distance)
+
+
+def vector_dim(x: Tensor, dim: int | None) -> int:
+    """Give the non-negative dimension of the vectors of ``x``, or say what is missing."""
+    if dim is None:
+        if x.dim() > 3:
+            raise ValueError(
+                f"Cosine needs to know where the vectors of shape {tuple(x.shape)} lie: pass "
+                "Cosine(dim=1) for the channels of each pixel, or flatten(1) to compare images"
+            )
+        return x.dim() - 1
+    found = dim + x.dim() if dim < 0 else dim
+    if not 0 <= found < x.dim():
+        raise ValueError(f"dim is {dim}, but the shape {tuple(x.shape)} has no such dimension")
+    if found == 0 and x.dim() > 1:
+        raise ValueError(
+            f"dim is {dim}, the batch of shape {tuple(x.shape)}; name a dimension after it"
+        )
+    return found
+
+
+def _direction(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Unit vectors along ``dim``, and where there are none because the vector is zero."""
+    size = x.detach().abs().amax(dim, keepdim=True)
+    zero = size == 0
+    # The direction does not depend on the size, so the size needs no gradient.
+    scaled = x / torch.where(zero, 1.0, size)
+    norm = torch.linalg.vector_norm(scaled, dim=dim, keepdim=True)
+    return scaled / torch.where(zero, 1.0, norm), zero.squeeze(dim)

@@ -1,0 +1,183 @@
+"""Every penalty in PENALTIES: formula, closed form, and what all penalties promise."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ganloss as gl
+from conformance import formulas
+
+NAMES = list(formulas.PENALTIES)
+NAMESPACE = {name: getattr(gl, name) for name in gl.PUBLIC_NAMES}
+
+
+def make(name: str) -> gl.Penalty:
+    return eval(name, NAMESPACE)
+
+
+def draw(*shape: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, dtype=torch.float64, generator=generator)
+
+
+class Linear:
+    """D(x) = w.x over all of a sample, with |w| = norm, for samples of any shape."""
+
+    def __init__(self, norm: float, numel: int) -> None:
+        weight = draw(numel, seed=9)
+        self.weight = (norm * weight / weight.norm()).requires_grad_(True)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x.flatten(1) @ self.weight
+
+
+def test_every_entry_has_a_formula() -> None:
+    assert formulas.missing(gl.PENALTIES.values(), formulas.PENALTIES) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_quadratic_critic_gives_the_formula(name: str) -> None:
+    a = draw(3, 3, seed=5)
+    a, b = a + a.T, draw(3, seed=6)
+    real, fake = draw(5, 3), draw(5, 3, seed=1)
+
+    def critic(x: Tensor) -> Tensor:
+        return 0.5 * ((x @ a) * x).sum(1) + x @ b
+
+    torch.manual_seed(0)
+    found = make(name)(critic, real=real, fake=fake)
+    torch.manual_seed(0)
+    epsilon = torch.rand(5, dtype=torch.float64).view(5, 1)
+    points = (real, fake, epsilon * real + (1 - epsilon) * fake)
+    norms = [np.linalg.norm(p.numpy() @ a.numpy() + b.numpy(), axis=1) for p in points]
+    assert found.item() == pytest.approx(formulas.PENALTIES[name].value(*norms), rel=1e-10)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", [(6,), (3, 2), (3, 4, 4), (2, 3, 2, 2)])
+@pytest.mark.parametrize("count", [1, 4, 64])
+@pytest.mark.parametrize("norm", [0.0, 1.0, 5.0])
+def test_a_linear_critic_gives_the_closed_form_whatever_the_batch_and_shape(
+    name: str, shape: tuple[int, ...], count: int, norm: float
+) -> None:
+    critic = Linear(norm, int(np.prod(shape)))
+    found = make(name)(critic, real=draw(count, *shape), fake=draw(count, *shape, seed=1))
+    expected = formulas.PENALTIES[name].linear(norm)
+    assert found.item() == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_memory_format_does_not_matter(name: str) -> None:
+    critic = Linear(5.0, 48)
+    real, fake = draw(4, 3, 4, 4), draw(4, 3, 4, 4, seed=1)
+    channels_last = [x.to(memory_format=torch.channels_last) for x in (real, fake)]
+    found = make(name)(critic, real=channels_last[0], fake=channels_last[1])
+    assert found.item() == pytest.approx(formulas.PENALTIES[name].linear(5.0), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_patch_critic_counts_the_mean_of_its_patches_and_the_sum_of_its_scales(name: str) -> None:
+    critic = Linear(2.0, 6)
+    x = draw(4, 6)
+
+    def patches(x: Tensor) -> Tensor:
+        return critic(x).view(-1, 1, 1).expand(-1, 3, 3)
+
+    def scales(x: Tensor) -> list[Tensor]:
+        return [critic(x), 0.5 * patches(x)]
+
+    expected = formulas.PENALTIES[name].linear
+    assert make(name)(patches, real=x, fake=x).item() == pytest.approx(expected(2.0), rel=1e-9)
+    assert make(name)(scales, real=x, fake=x).item() == pytest.approx(expected(3.0), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_second_derivatives_are_those_of_finite_differences(name: str) -> None:
+    """The parameter gradient of a penalty is a double backward through a smooth critic."""
+    real, fake = draw(3, 2), draw(3, 2, seed=1)
+    weight, head = (draw(4, 2, seed=2).requires_grad_(True), draw(4, seed=3).requires_grad_(True))
+
+    def penalty(weight: Tensor, head: Tensor) -> Tensor:
+        torch.manual_seed(0)
+        return make(name)(lambda x: torch.tanh(x @ weight.T) @ head, real=real, fake=fake)
+
+    assert torch.autograd.gradcheck(penalty, (weight, head))
+    assert torch.autograd.gradgradcheck(penalty, (weight, head))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_dead_critic_has_finite_parameter_gradients(name: str) -> None:
+    critic = Linear(0.0, 6)
+    loss = make(name)(critic, real=draw(4, 6), fake=draw(4, 6, seed=1))
+    (gradient,) = torch.autograd.grad(loss, critic.weight)
+    assert torch.isfinite(loss)
+    assert torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_callers_tensors_and_the_generator_are_left_alone(name: str) -> None:
+    source = draw(4, 6).requires_grad_(True)
+    real, fake = draw(4, 6, seed=1), source * 2
+    copy = real.clone()
+    critic = Linear(3.0, 6)
+    make(name)(critic, real=real, fake=fake).backward()
+    assert torch.equal(real, copy)
+    assert not real.requires_grad
+    assert real.grad is None
+    assert source.grad is None
+    assert critic.weight.grad is not None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_not_needed_may_be_missing_or_given(name: str) -> None:
+    penalty, critic, x = make(name), Linear(2.0, 6), draw(4, 6)
+    needed = {argument: x for argument in penalty.needs}
+    torch.testing.assert_close(penalty(critic, **needed), penalty(critic, real=x, fake=x))
+    for argument in penalty.needs:
+        rest = {k: v for k, v in needed.items() if k != argument}
+        with pytest.raises(TypeError, match=f"pass {argument}="):
+            penalty(critic, **rest)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_critic_gives_the_same_parameter_gradients_as_running_d_again(name: str) -> None:
+    torch.manual_seed(0)
+    d = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 1)).double()
+    real, fake = draw(4, 6), draw(4, 6, seed=1)
+
+    def gradients(critic: object) -> list[Tensor]:
+        torch.manual_seed(1)
+        adversarial = gl.NonSaturating().discriminator(real=critic(real), fake=critic(fake))
+        loss = adversarial + make(name)(critic, real=real, fake=fake)
+        return list(torch.autograd.grad(loss, list(d.parameters())))
+
+    for a, b in zip(gradients(gl.Critic(d)), gradients(d), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_under_autocast_the_penalty_is_computed_in_fp32(name: str, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    d = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 1))
+    real, fake = draw(4, 6).float(), draw(4, 6, seed=1).float()
+
+    def gradients(enabled: bool) -> list[Tensor]:
+        torch.manual_seed(1)
+        with torch.autocast("cpu", dtype, enabled=enabled):
+            loss = make(name)(gl.Critic(d), real=real, fake=fake)
+        found = torch.autograd.grad(loss, list(d.parameters()), allow_unused=True)
+        return [g for g in found if g is not None]
+
+    for half, full in zip(gradients(True), gradients(False), strict=True):
+        torch.testing.assert_close(half, full)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_penalty_is_a_value(name: str) -> None:
+    penalty = make(name)
+    assert eval(repr(penalty), NAMESPACE) == penalty
+    assert pickle.loads(pickle.dumps(penalty)) == penalty
