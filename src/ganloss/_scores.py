@@ -125,6 +125,15 @@ def check_weight(weight: object, samples: int, name: str) -> Tensor:
     return weight.float() if not weight.is_floating_point() or weight.dtype in _HALF else weight
 
 
+def softplus(x: Tensor) -> Tensor:
+    """log(1 + e^x), exact in float64 as well: torch rounds it to x from 20 on by default.
+
+    >>> softplus(torch.tensor([25.0], dtype=torch.float64)).item() > 25
+    True
+    """
+    return torch.nn.functional.softplus(x, threshold=60.0)
+
+
 def per_sample(elements: Tensor) -> Tensor:
     """Mean over everything but the batch, ``(N, ...)`` to ``(N,)``."""
     return elements if elements.dim() == 1 else elements.flatten(1).mean(1)

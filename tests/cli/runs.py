@@ -28,6 +28,19 @@ def run(*words: str, cwd: Path, timeout: float = 240) -> subprocess.CompletedPro
     )
 
 
+def run_in_two_processes(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    launcher = ("torch.distributed.run", "--nproc-per-node", "2", "--standalone")
+    return subprocess.run(
+        [sys.executable, "-m", *launcher, "-m", "ganloss", *words],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=240,
+    )
+
+
 def start(*words: str, cwd: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [*COMMAND, *words],

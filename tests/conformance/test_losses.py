@@ -50,6 +50,21 @@ def test_both_sides_equal_the_formula(name: str, shape: tuple[int, ...]) -> None
     assert g.item() == pytest.approx(formula.generator(real.numpy(), fake.numpy()), rel=1e-12)
 
 
+# f-GAN's formulas as printed lose digits themselves at large scores: log(1 - exp(-tiny)).
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("FDiv")])
+@pytest.mark.parametrize("scale", [0.01, 10.0, 30.0])
+def test_float64_digits_hold_for_small_and_large_scores(name: str, scale: float) -> None:
+    real, fake = scale * torch.linspace(-1, 1, 9).double(), scale * torch.linspace(-0.9, 1, 9)
+    fake = fake.double()
+    formula = formulas.LOSSES[name]
+    for loss, expected in zip(
+        both_sides(make(name), real, fake),
+        (f(real.numpy(), fake.numpy()) for f in (formula.discriminator, formula.generator)),
+        strict=True,
+    ):
+        assert loss.item() == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_closed_forms_hold_in_fp32_and_fp64(name: str) -> None:
     for side, real, fake, value in formulas.LOSSES[name].closed:

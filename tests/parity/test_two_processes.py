@@ -20,7 +20,7 @@ def train(name: str, target: Path, processes: int, epsilon: str = "global") -> l
     command = [*(alone if processes == 1 else launched), str(WORKER), name, str(target), epsilon]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stderr
     found, weights = torch.load(target, weights_only=True)
     assert found == processes
     return weights

@@ -43,6 +43,7 @@ def main(name: str, target: Path, *, local_epsilon: bool) -> None:
     if hardware.is_main:
         weights = [p.detach() for n in (g, d, average.module) for p in n.parameters()]
         torch.save([hardware.processes, weights], target)
+    hardware.leave()
 
 
 def _make_epsilon_local(rank: int) -> None:

@@ -1,5 +1,6 @@
 """How a run looks in a terminal: a bar where there is one, lines everywhere else."""
 
+import os
 import sys
 from collections.abc import Mapping
 from types import TracebackType
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from ganloss.runs.training import Outcome, Run
 
 
+def speaks() -> bool:
+    """Whether this process writes to the terminal: of many, the first one alone."""
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "SLURM_PROCID"))
+
+
 class TerminalReporter:
     """Writes one line per snap, and a live bar with the time left on a terminal.
 
@@ -19,7 +25,7 @@ class TerminalReporter:
     """
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = Console(highlight=False, soft_wrap=True, quiet=not speaks())
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
@@ -137,5 +143,7 @@ def _short(value: float) -> str:
 
 def announce(text: str) -> None:
     """Print the first line at once, before anything heavy is imported."""
+    if not speaks():
+        return
     sys.stdout.write(text + "\n")
     sys.stdout.flush()

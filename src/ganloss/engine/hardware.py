@@ -92,6 +92,14 @@ class Hardware:
         torch.distributed.all_reduce(value)
         return value / self.processes
 
+    def gather(self, rows: Tensor) -> Tensor:
+        """Rows of all processes, in the order of the global batch; each holds equally many."""
+        if self.processes == 1:
+            return rows
+        pieces = [torch.empty_like(rows) for _ in range(self.processes)]
+        torch.distributed.all_gather(pieces, rows.contiguous())
+        return torch.cat(pieces)
+
     def broadcast(self, value: str) -> str:
         """Give every process the main process's text."""
         if self.processes == 1:
@@ -104,6 +112,12 @@ class Hardware:
         """Wait for the other processes."""
         if self.processes > 1:
             torch.distributed.barrier()
+
+    def leave(self) -> None:
+        """Part from the other processes, all at once: one that just exits may abort another."""
+        if self.processes > 1:
+            torch.distributed.barrier()
+            torch.distributed.destroy_process_group()
 
 
 def connect(device: str = "auto", devices: int = 1, precision: Precision = "32") -> Hardware:

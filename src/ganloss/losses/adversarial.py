@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import final
 
 from torch import Tensor
-from torch.nn.functional import relu, softplus
+from torch.nn.functional import relu
 
-from ganloss._scores import Scores
+from ganloss._scores import Scores, softplus
 from ganloss.losses._pair import ElementwisePair
 
 

@@ -7,10 +7,9 @@ from typing import Literal, NamedTuple, TypeAlias, final
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
 
 from ganloss._lazy import suggest
-from ganloss._scores import Reduction, check_same_shape, check_tensor
+from ganloss._scores import Reduction, check_same_shape, check_tensor, softplus
 from ganloss.losses._pair import ElementwisePair
 from ganloss.terms._term import checked_images, reduced
 from ganloss.terms.pixel import vector_dim

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ class RunFolder:
         self.path = path
         self.config = path / "config.yaml"
         self.metrics = path / "metrics.jsonl"
+        self.log = path / "log.txt"
         self.samples = path / "samples"
         self.page = path / "index.html"
         self.last = path / "checkpoints" / "last.pt"
@@ -54,6 +56,12 @@ class RunFolder:
         """Add a row to ``metrics.jsonl``."""
         with storage(self.metrics), self.metrics.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
+
+    def note(self, line: str) -> None:
+        """Add a line to ``log.txt``, with the time of day."""
+        now = datetime.now().astimezone().isoformat(" ", "seconds")
+        with storage(self.log), self.log.open("a", encoding="utf-8", errors="replace") as stream:
+            stream.write(f"{now}  {line}\n")
 
     def cut_back_to(self, step: int) -> None:
         """Forget everything after ``step``: it will be computed again, the same."""

@@ -1,0 +1,218 @@
+"""What a run folder says, with a default for everything that may be missing or half-written."""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ganloss.runs.folder import RunFolder
+
+Row: TypeAlias = dict[str, Any]
+
+_FILES = {
+    "config.yaml": "settings",
+    "metrics.jsonl": "all numbers",
+    "log.txt": "log",
+    "env.json": "machine and versions",
+    "diverged.json": "values at the divergence",
+    "export/generator.safetensors": "the generator for use elsewhere",
+    "checkpoints/last.pt": "last checkpoint",
+    "checkpoints/best.pt": "best checkpoint",
+}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The metric of a run with its reference rows; what is unknown is empty or None."""
+
+    name: str
+    meaning: str
+    reference: float | None
+    reference_meaning: str
+    noise: float | None
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> "Metric":
+        """Read ``metric`` of ``status.json``."""
+        return cls(
+            name=text(values.get("name")) or "the score",
+            meaning=text(values.get("meaning")).rstrip("."),
+            reference=_positive(values.get("reference")),
+            reference_meaning=text(values.get("reference_meaning")) or "real images",
+            noise=_positive(values.get("noise")),
+        )
+
+
+@dataclass(frozen=True)
+class Status:
+    """``status.json``, with a default for every piece.
+
+    Args:
+        metric: None where the run was not scored.
+        steps: the run's length, None when time is the limit.
+    """
+
+    state: str
+    message: str
+    title: str
+    step: int | None
+    steps: int | None
+    seconds: float | None
+    data: str
+    metric: Metric | None
+    facts: Mapping[str, str]
+    extra: Mapping[str, str]
+    skipped: Sequence[tuple[str, str]] = ()
+    next: Sequence[str] = field(default_factory=list[str])
+
+    @classmethod
+    def read(cls, run: Path) -> "Status":
+        """Read the status of a run folder."""
+        values = mapping(parse(read_text(run / "status.json")))
+        data = mapping(values.get("data"))
+        return cls(
+            state=text(values.get("state")),
+            message=text(values.get("message")),
+            title=text(values.get("title")) or run.resolve().name,
+            step=integer(values.get("step")),
+            steps=integer(values.get("steps")),
+            seconds=finite(values.get("seconds")),
+            data=_describe(data),
+            metric=Metric.read(metric) if (metric := mapping(values.get("metric"))) else None,
+            facts=texts(values.get("facts")),
+            extra=texts(values.get("extra")),
+            skipped=[
+                (text(p[0]), text(p[-1])) for p in map(listing, listing(data.get("skipped"))) if p
+            ],
+            next=[text(item) for item in listing(values.get("next"))],
+        )
+
+    @property
+    def running(self) -> bool:
+        """Whether the page has to refresh itself."""
+        return self.state == "running"
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds left, from the pace so far."""
+        if not self.running or not self.step or not self.steps or self.seconds is None:
+            return None
+        return self.seconds / self.step * max(self.steps - self.step, 0)
+
+
+def _describe(data: Mapping[str, Any]) -> str:
+    """Say what the images are, as far as it is known."""
+    shape = [integer(side) for side in listing(data.get("shape"))]
+    parts = [text(data.get("name"))]
+    if (count := integer(data.get("images"))) is not None:
+        parts.append(f"{count:,} images")
+    if len(shape) == 3 and None not in shape:
+        parts.append(f"{shape[2]}×{shape[1]} {'gray' if shape[0] in (1, 2) else 'colour'}")
+    return ", ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One grid of samples.
+
+    Args:
+        step: when it was made.
+        source: its path, relative to the page.
+    """
+
+    step: int
+    source: str
+
+
+def read_samples(run: Path) -> list[Sample]:
+    """Grids of samples, oldest first."""
+    folder = RunFolder(run).samples
+    names = [f.name for f in folder.iterdir()] if folder.is_dir() else []
+    found = [Sample(int(n[:-4]), f"samples/{n}") for n in names if re.fullmatch("[0-9]+[.]png", n)]
+    return sorted(found, key=lambda sample: sample.step)
+
+
+def read_rows(run: Path) -> list[Row]:
+    """Rows of ``metrics.jsonl`` that can be read and have a step; a half-written one cannot."""
+    rows = [parse(line) for line in read_text(run / "metrics.jsonl").splitlines()]
+    return [row for row in rows if isinstance(row, dict) and integer(row.get("step")) is not None]
+
+
+def read_settings(run: Path) -> dict[str, str]:
+    """``config.yaml`` as a flat table, empty settings left out."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(read_text(RunFolder(run).config))
+    except yaml.YAMLError:
+        return {}
+    return {k: v for k, v in texts(values).items() if v}
+
+
+def read_files(run: Path) -> dict[str, str]:
+    """Files a reader may want to open, with what they are."""
+    return {name: meaning for name, meaning in _FILES.items() if (run / name).is_file()}
+
+
+def read_software(run: Path) -> dict[str, str]:
+    """``env.json`` as a flat table."""
+    values = dict(mapping(parse(read_text(run / "env.json"))))
+    packages = mapping(values.pop("packages", None))
+    return {k: v for k, v in texts({**values, **packages}).items() if v}
+
+
+def read_text(path: Path) -> str:
+    """Text of a file; empty where there is none."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def parse(text: str) -> Any:
+    """Value of a piece of JSON, or None."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Give the value if it is a table, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def listing(value: Any) -> list[Any]:
+    """Give the value if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def text(value: Any) -> str:
+    """Write any value as text; nothing for None."""
+    return "" if value is None else str(value)
+
+
+def texts(value: Any) -> dict[str, str]:
+    """Write keys and values of a table as text."""
+    return {text(k): text(v) for k, v in mapping(value).items()}
+
+
+def finite(value: Any) -> float | None:
+    """The finite number that ``value`` is, or None."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def _positive(value: Any) -> float | None:
+    found = finite(value)
+    return found if found is not None and found > 0 else None
+
+
+def integer(value: Any) -> int | None:
+    """Give the whole part of a finite number, or None."""
+    found = finite(value)
+    return None if found is None else int(found)

@@ -1,0 +1,288 @@
+"""A run that is set up: settings turned into data, networks, engine and folder."""
+
+import json
+import math
+import shlex
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganloss._errors import UsageError
+from ganloss._random import Draws
+from ganloss.data.batches import Batches, to_uint8
+from ganloss.data.images import load_images
+from ganloss.engine import checkpoint
+from ganloss.engine.ema import moving_average
+from ganloss.engine.hardware import connect
+from ganloss.engine.loop import Engine
+from ganloss.games import GAMES, Adam, Game, Optimisers, canonical_name
+from ganloss.networks.generate import reference_networks
+from ganloss.recipes.generate import generate
+from ganloss.runs import folder as folders
+from ganloss.runs.evaluation import Evaluation, evaluation_for
+from ganloss.runs.folder import RunFolder
+from ganloss.runs.settings import GenerateSettings
+
+SNAPS_PER_RUN = 20
+
+
+def game_for(settings: GenerateSettings) -> Game:
+    """Build the game that the flags ask for.
+
+    Raises:
+        UsageError: an unknown loss or penalty, or gamma without R1 and R2.
+    """
+    try:
+        game = GAMES[canonical_name(settings.loss)]
+        for item in settings.penalty or []:
+            name, _, weight = item.partition("=")
+            game = game.with_penalty(name, float(weight or 1.0))
+        if settings.gamma is not None:
+            game = game.with_gamma(settings.gamma)
+        if settings.penalty_every > 1:
+            game = game.lazily(settings.penalty_every)
+    except KeyError as error:
+        raise UsageError(f"{error.args[0]}; see `ganloss losses list`") from error
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return _with_rates(
+        replace(game, critic_steps=settings.critic_steps or game.critic_steps), settings
+    )
+
+
+def _with_rates(game: Game, settings: GenerateSettings) -> Game:
+    optimisers = game.optimisers
+    if settings.betas is not None:
+        optimisers = _with_betas(optimisers, settings.betas)
+    g_lr, d_lr = settings.g_lr or settings.lr, settings.d_lr or settings.lr
+    if g_lr is not None:
+        optimisers = replace(optimisers, generator=replace(optimisers.generator, lr=g_lr))
+    if d_lr is not None:
+        optimisers = replace(optimisers, discriminator=replace(optimisers.discriminator, lr=d_lr))
+    return replace(game, optimisers=optimisers)
+
+
+def _with_betas(optimisers: Optimisers, text: str) -> Optimisers:
+    players = (optimisers.generator, optimisers.discriminator)
+    try:
+        first, second = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"--betas is {text!r}; give two numbers, e.g. 0.5,0.9") from error
+    if not all(isinstance(player, Adam) for player in players):
+        raise UsageError("--betas are Adam's, and this loss is trained with another optimiser")
+    generator, discriminator = (Adam(player.lr, (first, second)) for player in players)
+    return Optimisers(generator, discriminator)
+
+
+class Run:
+    """A run that is set up: data, networks, engine and folder.
+
+    Args:
+        settings: what is asked for; checked.
+        resume: None for a new run, ``"auto"`` for the newest that fits, or a run folder's path.
+    """
+
+    def __init__(self, settings: GenerateSettings, resume: str | None = None) -> None:
+        self.settings = settings
+        self.game = game_for(settings)
+        self.hardware = connect(settings.device, settings.devices, settings.precision)
+        largest = 128 if self.hardware.device.type == "cuda" else 64
+        self.data = load_images(
+            settings.data, settings.image_size, fit=settings.fit, largest=largest
+        )
+        self.total = settings.total_steps(len(self.data.images), self.game.critic_steps)
+        self._build()
+        self.folder = self._find_folder(resume)
+        self.resumed = self.folder.last.exists()
+        self.seconds = 0.0
+        if self.resumed:
+            self._load()
+
+    def _build(self) -> None:
+        """Make networks, optimisers and engine; weights depend on the seed alone."""
+        channels, size, _ = self.data.shape
+        with torch.random.fork_rng():
+            torch.manual_seed(self.settings.seed)
+            generator, discriminator = reference_networks(size, channels)
+            if self.game.constraint is not None:
+                self.game.constraint.prepare(discriminator)
+        self.latent = generator.latent
+        self.generator = self._place(generator)
+        self.discriminator = self._place(discriminator)
+        self.average = moving_average(
+            self.generator, self.settings.batch_size, self.settings.ema_kimg
+        )
+        optimisers = self.game.optimisers
+        self.engine = Engine(
+            generate(self.game, self.generator, self.discriminator, self.latent),
+            {
+                "d": optimisers.discriminator.build(self.discriminator.parameters()),
+                "g": optimisers.generator.build(self.generator.parameters()),
+            },
+            batches=self._batches(),
+            batch_size=self.settings.batch_size,
+            seed=self.settings.seed,
+            hardware=self.hardware,
+            average=self.average,
+            averaged=self.generator,
+        )
+
+    def _place(self, network: nn.Module) -> nn.Module:
+        return network.to(self.hardware.device, self.hardware.dtype)
+
+    def _batches(self) -> Batches:
+        return Batches(
+            self.data.images,
+            self.settings.batch_size,
+            seed=self.settings.seed,
+            hardware=self.hardware,
+            mirror=self.settings.mirror,
+        )
+
+    def _find_folder(self, resume: str | None) -> RunFolder:
+        path = ""
+        if self.hardware.is_main:
+            found = None
+            if resume == "auto":
+                found = folders.find_resumable(self.settings)
+            elif resume is not None:
+                found = folders.open_run(resume)
+            path = str((found or folders.create(self.settings, self.data.name)).path)
+        return folders.RunFolder(folders.Path(self.hardware.broadcast(path)))
+
+    def _load(self) -> None:
+        state = checkpoint.load(self.folder.last)
+        self.engine.load(state["engine"])
+        self.seconds = state["seconds"]
+
+    @cached_property
+    def evaluation(self) -> Evaluation | None:
+        """The metric with its reference rows, or None."""
+        return evaluation_for(self.data) if self.settings.metrics == "fd" else None
+
+    @property
+    def snap(self) -> int | None:
+        """Steps between snaps, or None when time decides."""
+        if self.settings.snap is not None:
+            return self.settings.snap
+        return None if self.total is None else max(1, self.total // SNAPS_PER_RUN)
+
+    @property
+    def threads(self) -> int:
+        """CPU threads to compute with; tiny networks lose time waiting for a second one."""
+        tiny = self.data.shape[1] <= 8
+        return self.settings.threads or (1 if tiny else torch.get_num_threads())
+
+    @property
+    def parameters(self) -> tuple[int, int]:
+        """Numbers of parameters of generator and discriminator."""
+        return _count(self.generator), _count(self.discriminator)
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to train."""
+        if self.total is not None:
+            return self.engine.step >= self.total
+        limit = self.settings.time_limit
+        return limit is not None and self.seconds >= limit
+
+    @property
+    def done(self) -> float:
+        """Share of the run that is behind us."""
+        if self.total is not None:
+            return self.engine.step / self.total
+        return min(1.0, self.seconds / (self.settings.time_limit or math.inf))
+
+    def samples(self, count: int) -> Tensor:
+        """Images of the averaged generator from fixed latents, uint8; a latent never changes."""
+        draws = Draws(self.settings.seed, 0, count, device=self.hardware.device)
+        z = self.sample_latents(draws, count)
+        with torch.no_grad():
+            pieces = [to_uint8(self.average(piece)) for piece in z.split(256)]
+        return torch.cat(pieces)
+
+    def sample_latents(self, draws: Draws, count: int) -> Tensor:
+        """Latents of the sample grid and of the metric, on a stream of their own."""
+        return draws.normal("samples", count, self.latent, dtype=self.hardware.dtype)
+
+
+def _count(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def status(run: Run, state: str, message: str, extra: Mapping[str, str]) -> dict[str, Any]:
+    """What ``status.json`` says about a run."""
+    evaluation = run.evaluation
+    metric = None
+    if evaluation is not None:
+        metric = {
+            "name": evaluation.name,
+            "meaning": "Fréchet distance between samples and real images; lower is better",
+            "reference": evaluation.reference,
+            "reference_meaning": evaluation.reference_meaning,
+            "noise": evaluation.noise,
+        }
+    generator, discriminator = run.parameters
+    return {
+        "state": state,
+        "message": message,
+        "step": run.engine.step,
+        "steps": run.total,
+        "seconds": run.seconds,
+        "title": f"{run.settings.loss} on {run.data.name}",
+        "data": {
+            "name": run.data.name,
+            "images": len(run.data.images),
+            "shape": list(run.data.shape),
+            "skipped": [list(item) for item in run.data.skipped],
+        },
+        "metric": metric,
+        "facts": {
+            "Generator": f"{generator:,} parameters",
+            "Discriminator": f"{discriminator:,} parameters",
+            "Pair": repr(run.game.pair),
+            "Penalties": ", ".join(
+                f"{weighted.penalty!r} × {weighted.weight}"
+                for weighted in run.game.penalties.values()
+            )
+            or "none",
+            "Constraint": repr(run.game.constraint) if run.game.constraint else "none",
+            "Updates of D per step": str(run.game.critic_steps),
+            "Optimisers": f"G {run.game.optimisers.generator!r}, "
+            f"D {run.game.optimisers.discriminator!r}",
+            "Device": f"{run.hardware.device}, {run.hardware.processes} process(es)",
+            "Precision": run.settings.precision,
+        },
+        "next": next_commands(run),
+        "extra": dict(extra),
+    }
+
+
+def next_commands(run: Run) -> list[str]:
+    """Commands a user may want after this run."""
+    data = shlex.quote(run.settings.data)
+    other = "r3gan" if canonical_name(run.settings.loss) != "r3gan" else "hinge"
+    return [
+        f"ganloss train generate --data {data} --loss {other} --minutes 5",
+        f"ganloss train generate --resume {shlex.quote(str(run.folder.path))} "
+        f"--steps {2 * max(run.engine.step, 1)}",
+        "ganloss train generate --data YOUR_FOLDER --image-size 32",
+    ]
+
+
+def export(run: Run) -> None:
+    """Write the averaged generator for use without the command line."""
+    from safetensors.torch import save as to_bytes
+
+    channels, size, _ = run.data.shape
+    weights = {k: v.contiguous() for k, v in run.average.module.state_dict().items()}
+    payload = to_bytes(weights)
+    checkpoint.write_atomically(
+        run.folder.export / "generator.safetensors", lambda stream: stream.write(payload)
+    )
+    config = {"image_size": size, "channels": channels, "latent": run.latent, "range": [-1, 1]}
+    folders.write_text(run.folder.export / "config.json", json.dumps(config, indent=1))

@@ -1,0 +1,33 @@
+"""How pages write numbers and times."""
+
+
+def number(value: float) -> str:
+    """Write a number with three digits that matter.
+
+    >>> number(1234.5), number(14.2), number(0.012345)
+    ('1,234', '14.2', '0.0123')
+    """
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def whole(value: int | None) -> str:
+    """Write a whole number, or a dash where there is none.
+
+    >>> whole(12345), whole(None)
+    ('12,345', '–')
+    """
+    return "–" if value is None else f"{value:,}"
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as people say them.
+
+    >>> duration(42.4), duration(75), duration(4000)
+    ('42 s', '1 min 15 s', '1 h 6 min')
+    """
+    rest = round(seconds)
+    if rest < 60:
+        return f"{rest} s"
+    if rest < 3600:
+        return f"{rest // 60} min {rest % 60} s"
+    return f"{rest // 3600} h {rest % 3600 // 60} min"

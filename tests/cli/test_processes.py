@@ -1,0 +1,24 @@
+"""The same command under torchrun: one folder, one voice, the numbers of one process."""
+
+from pathlib import Path
+
+import pytest
+
+from cli.runs import only_run, run, run_in_two_processes
+from ganloss.runs.folder import RunFolder
+
+WORDS = ("train", "generate", "--data", "demo:digits", "--loss", "wgan-gp", "--steps", "12")
+
+
+def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
+    alone = run(*WORDS, "--out", "one", cwd=tmp_path)
+    together = run_in_two_processes(*WORDS, "--out", "two", cwd=tmp_path)
+    assert alone.returncode == together.returncode == 0, together.stderr
+    assert together.stdout.count("fd-digits@897") == alone.stdout.count("fd-digits@897")
+    one, two = (RunFolder(only_run(tmp_path / name)).rows() for name in ("one", "two"))
+    assert [row["step"] for row in one] == [row["step"] for row in two]
+    for a, b in zip(one[1:], two[1:], strict=True):
+        for player in ("d", "g"):
+            # fp32: sums over halves of a batch round differently.
+            assert b[player] == pytest.approx(a[player], rel=1e-3, abs=1e-4)
+        assert b["scores"] == pytest.approx(a["scores"], rel=1e-3, abs=1e-4)

@@ -1,0 +1,113 @@
+"""The Critic: nothing leaks into the generator, nothing is scored twice."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ganloss as gl
+
+
+class Counting(nn.Module):
+    """A discriminator that counts its forward passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1))
+        self.calls = 0
+
+    def forward(self, x: Tensor, *conditions: Tensor) -> Tensor:
+        self.calls += 1
+        return self.layers(x) + sum(conditions)
+
+
+def test_the_generator_gets_no_gradient_from_the_discriminators_loss():
+    d, g = Counting(), nn.Linear(2, 3)
+    real, fake = torch.randn(4, 3), g(torch.randn(4, 2))
+    critic = gl.Critic(d)
+    loss = gl.NonSaturating().discriminator(real=critic(real), fake=critic(fake))
+    loss = loss + gl.R2()(critic, fake=fake) + gl.GradientPenalty()(critic, real=real, fake=fake)
+    loss.backward()
+    assert all(p.grad is None for p in g.parameters())
+    assert all(p.grad is not None for p in d.parameters())
+
+
+def test_control_without_a_critic_the_generator_does_get_one():
+    d, g = Counting(), nn.Linear(2, 3)
+    fake = g(torch.randn(4, 2))
+    gl.NonSaturating().discriminator(real=d(torch.randn(4, 3)), fake=d(fake)).backward()
+    assert all(p.grad is not None for p in g.parameters())
+
+
+def test_r1_and_r2_reuse_the_forward_passes_of_the_loss():
+    d = Counting()
+    real, fake, critic = torch.randn(4, 3), torch.randn(4, 3), gl.Critic(d)
+    gl.Hinge().discriminator(real=critic(real), fake=critic(fake))
+    gl.R1()(critic, real=real)
+    gl.R2()(critic, fake=fake)
+    assert d.calls == 2
+
+
+def test_other_conditions_are_another_forward_pass():
+    d = Counting()
+    x, label, critic = torch.randn(4, 3), torch.ones(4, 1), gl.Critic(d)
+    assert critic(x, label) is critic(x, label)
+    assert critic(x) is not critic(x, label)
+    assert d.calls == 2
+
+
+def test_a_tensor_that_was_freed_is_not_taken_for_a_new_one():
+    """Python reuses the id of a freed object; the critic keeps what it scored alive."""
+    d = Counting()
+    critic = gl.Critic(d)
+    for _ in range(20):
+        critic(torch.randn(4, 3))
+    assert d.calls == 20
+
+
+def test_no_graph_is_made_under_no_grad():
+    d, x = Counting(), torch.randn(4, 3)
+    with torch.no_grad():
+        assert not gl.Critic(d)(x).requires_grad
+
+
+def test_a_penalty_under_no_grad_says_what_to_do():
+    x = torch.randn(4, 3)
+    with torch.no_grad(), pytest.raises(RuntimeError, match="leave the penalty out when evalu"):
+        gl.R1()(gl.Critic(Counting()), real=x)
+
+
+def test_a_critic_over_a_critic_raises():
+    with pytest.raises(TypeError, match="pass the discriminator itself"):
+        gl.Critic(gl.Critic(Counting()))
+
+
+def test_a_stale_critic_raises_instead_of_using_an_old_graph():
+    d, x = Counting(), torch.randn(4, 3)
+    critic = gl.Critic(d)
+    gl.R1()(critic, real=x).backward()
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        gl.R1()(critic, real=x).backward()
+
+
+def test_a_discriminator_cut_from_its_input_is_named():
+    with pytest.raises(RuntimeError, match="cuts the graph"):
+        gl.R1()(lambda x: torch.zeros(len(x)), real=torch.randn(4, 3))
+
+
+def test_scores_that_lost_the_batch_are_named():
+    with pytest.raises(ValueError, match="must keep the batch in front"):
+        gl.R1()(lambda x: x.sum().reshape(1), real=torch.randn(4, 3))
+
+
+def test_a_discriminator_that_returns_scores_and_features_must_be_unpacked():
+    with pytest.raises(TypeError, match="unpack them first"):
+        gl.R1()(lambda x: (x.sum(1), x), real=torch.randn(4, 3))
+
+
+def test_batch_statistics_see_the_same_batch_in_the_loss_and_in_the_penalty():
+    """A penalty that runs D again would move the running statistics twice."""
+    d = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+    x, critic = torch.randn(8, 3), gl.Critic(d)
+    critic(x)
+    gl.R1()(critic, real=x)
+    assert d[1].num_batches_tracked.item() == 1

@@ -1,0 +1,124 @@
+"""Published games: what a name promises, what people type, and what changes a game."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+
+import ganloss as gl
+from ganloss.games import ALIASES, canonical_name
+
+
+@pytest.mark.parametrize(
+    ("name", "pair", "penalties", "critic_steps"),
+    [
+        ("minimax", gl.Minimax(), {}, 1),
+        ("ns", gl.NonSaturating(), {}, 1),
+        ("lsgan", gl.LeastSquares(), {}, 1),
+        ("wgan", gl.Wasserstein(), {}, 5),
+        ("wgan-gp", gl.Wasserstein(), {"gp": 10.0}, 5),
+        ("hinge", gl.Hinge(), {}, 1),
+        ("ns-r1", gl.NonSaturating(), {"r1": 10.0}, 1),
+        ("rgan", gl.Relativistic(gl.NonSaturating()), {}, 1),
+        ("r3gan", gl.Relativistic(gl.NonSaturating()), {"r1": 1.0, "r2": 1.0}, 1),
+    ],
+)
+def test_a_name_carries_its_pair_and_its_penalties(
+    name: str, pair: gl.GANLoss, penalties: dict[str, float], critic_steps: int
+):
+    game = gl.GAMES[name]
+    assert game.pair == pair
+    assert {key: weighted.weight for key, weighted in game.penalties.items()} == penalties
+    assert game.critic_steps == critic_steps
+    assert set(game.discriminator_objective().weights) == {"adv", *penalties}
+
+
+def test_the_constraints_and_optimisers_of_the_papers():
+    assert gl.GAMES["wgan"].constraint == gl.ClipWeights(0.01)
+    assert gl.GAMES["wgan"].optimisers == gl.Optimisers.both(gl.RMSprop(5e-5))
+    assert gl.GAMES["wgan-gp"].optimisers == gl.Optimisers.both(gl.Adam(1e-4, (0.0, 0.9)))
+    assert gl.GAMES["hinge"].constraint == gl.SpectralNorm()
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_an_alias_is_the_same_game(alias: str):
+    assert gl.GAMES[alias] == gl.GAMES[ALIASES[alias]]
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("vanilla", "ns"),
+        ("bce", "ns"),
+        ("wgangp", "wgan-gp"),
+        ("mse", "lsgan"),
+        ("WGAN_GP", "wgan-gp"),
+    ],
+)
+def test_names_people_type(typed: str, name: str):
+    assert canonical_name(typed) == name
+
+
+def test_an_unknown_game_gets_the_nearest_name():
+    with pytest.raises(KeyError, match="did you mean 'hinge'"):
+        canonical_name("hnge")
+
+
+def test_clipping_keeps_the_weights_in_the_box():
+    layer = nn.Linear(4, 4)
+    gl.ClipWeights(0.01).prepare(layer)
+    assert max(p.abs().max().item() for p in layer.parameters()) <= 0.01
+
+
+def test_spectral_norm_brings_the_largest_singular_value_to_one():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(6, 6), nn.Conv2d(2, 3, 3))
+    gl.SpectralNorm().prepare(network)
+    for _ in range(50):  # one power iteration per forward pass
+        weight = network[0].weight
+    assert torch.linalg.svdvals(weight)[0].item() == pytest.approx(1, abs=1e-4)
+    assert parametrize.is_parametrized(network[1])
+
+
+def test_changing_weights_makes_a_new_game():
+    game = gl.GAMES["wgan-gp"]
+    assert game.with_penalty("gp", 1.0).penalties["gp"].weight == 1.0
+    assert game.with_penalty("gp", 0.0).penalties == {}
+    assert gl.GAMES["wgan-gp"].penalties["gp"].weight == 10.0
+    gammas = gl.GAMES["r3gan"].with_gamma(0.05).penalties.values()
+    assert [weighted.weight for weighted in gammas] == [0.05, 0.05]
+
+
+def test_gamma_without_r1_or_r2_is_refused():
+    with pytest.raises(ValueError, match="add penalty r1"):
+        gl.GAMES["hinge"].with_gamma(1.0)
+
+
+def test_an_unknown_penalty_gets_the_nearest_name():
+    with pytest.raises(KeyError, match="no penalty 'r11'; did you mean 'r1'"):
+        gl.GAMES["ns"].with_penalty("r11", 1.0)
+
+
+def test_lazy_penalties_keep_their_mean_weight():
+    lazy = gl.GAMES["r3gan"].lazily(16)
+    assert lazy.penalties["r2"].weight == gl.every(16, 1.0)
+    with pytest.raises(ValueError, match="a schedule already"):
+        lazy.lazily(2)
+
+
+def test_a_game_without_critic_steps_is_refused():
+    with pytest.raises(ValueError, match="at least 1"):
+        gl.Game(gl.Hinge(), critic_steps=0)
+
+
+@pytest.mark.parametrize("settings", [gl.Adam(1e-3, (0.0, 0.9)), gl.RMSprop(1e-3)])
+def test_optimisers_move_the_parameters_by_about_the_learning_rate(settings: gl.Adam | gl.RMSprop):
+    """Adam's first step is lr; RMSprop's is lr / sqrt(1 - alpha), here 10 lr."""
+    p = nn.Parameter(torch.tensor(1.0))
+    optimiser = settings.build([p])
+    (3 * p).backward()
+    optimiser.step()
+    factor = 1 if isinstance(settings, gl.Adam) else 1 / math.sqrt(1 - settings.alpha)
+    assert 1 - p.item() == pytest.approx(1e-3 * factor, rel=1e-3)

@@ -1,0 +1,171 @@
+"""Mistakes people make with GAN losses: each raises, and the sentence says how to mend it."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ganloss as gl
+
+PAIRS = [gl.Minimax(), gl.NonSaturating(), gl.Wasserstein(), gl.LeastSquares(), gl.Hinge()]
+JOINT = gl.Relativistic(gl.NonSaturating())
+EVERY = [*PAIRS, JOINT]
+
+pairs = pytest.mark.parametrize("pair", EVERY, ids=lambda pair: type(pair).__name__)
+
+
+def scores(*shape: int) -> Tensor:
+    return torch.zeros(*shape)
+
+
+@pairs
+def test_real_and_fake_cannot_be_swapped_by_position(pair: gl.GANLoss):
+    with pytest.raises(TypeError, match="positional argument"):
+        pair.discriminator(scores(4), scores(4))
+    with pytest.raises(TypeError, match="positional argument"):
+        pair.generator(scores(4))
+
+
+@pairs
+def test_half_a_discriminator_step_cannot_be_written(pair: gl.GANLoss):
+    with pytest.raises(TypeError, match="'real'"):
+        pair.discriminator(fake=scores(4))
+    with pytest.raises(TypeError, match="'fake'"):
+        pair.discriminator(real=scores(4))
+
+
+@pairs
+def test_scores_that_would_broadcast_are_refused(pair: gl.GANLoss):
+    """(N, 1) against (N,) is N x N numbers in a relativistic loss, silently."""
+    with pytest.raises(ValueError, match=r"would broadcast.*flatten or unsqueeze"):
+        pair.discriminator(real=scores(4, 1), fake=scores(4))
+
+
+@pairs
+def test_a_mean_taken_before_the_loss_is_refused(pair: gl.GANLoss):
+    with pytest.raises(ValueError, match="pass the raw output of the network"):
+        pair.discriminator(real=scores(4).mean(), fake=scores(4).mean())
+
+
+@pairs
+def test_an_empty_batch_is_refused(pair: gl.GANLoss):
+    with pytest.raises(ValueError, match="at least one sample"):
+        pair.discriminator(real=scores(0, 1), fake=scores(0, 1))
+
+
+@pairs
+def test_another_number_of_scales_is_refused(pair: gl.GANLoss):
+    with pytest.raises(ValueError, match=r"3 scales and fake has 2.*same discriminators"):
+        pair.discriminator(real=[scores(4)] * 3, fake=[scores(4)] * 2)
+
+
+@pairs
+def test_scores_with_features_must_be_unpacked(pair: gl.GANLoss):
+    with pytest.raises(TypeError, match="unpack them first"):
+        pair.discriminator(real=(scores(4), [scores(4)]), fake=scores(4))
+    with pytest.raises(TypeError, match=r"real\[0\] is a tuple"):
+        pair.discriminator(real=[(scores(4), scores(4))], fake=[scores(4)])
+
+
+@pairs
+def test_an_empty_list_of_scales_is_refused(pair: gl.GANLoss):
+    with pytest.raises(ValueError, match="pass one tensor per scale"):
+        pair.discriminator(real=[], fake=[])
+
+
+@pairs
+def test_integer_scores_are_refused(pair: gl.GANLoss):
+    with pytest.raises(TypeError, match=r"floating point is needed.*\.float\(\)"):
+        pair.discriminator(real=scores(4).long(), fake=scores(4))
+
+
+@pairs
+def test_a_misspelt_reduction_is_refused(pair: gl.GANLoss):
+    with pytest.raises(ValueError, match='use "mean", "sum" or "none"'):
+        pair.discriminator(real=scores(4), fake=scores(4), reduction="avg")
+
+
+@pairs
+def test_a_weight_of_another_length_is_refused(pair: gl.GANLoss):
+    with pytest.raises(ValueError, match=r"one weight per sample is needed, \(4,\)"):
+        pair.discriminator(real=scores(4, 1), fake=scores(4, 1), real_weight=scores(4, 1))
+
+
+def test_the_relativistic_generator_needs_real_scores():
+    with pytest.raises(TypeError, match=r"pass real=D\(real\) as well"):
+        JOINT.generator(fake=scores(4))
+
+
+def test_a_relativistic_loss_needs_equal_batches():
+    with pytest.raises(ValueError, match="pass equal batches"):
+        JOINT.discriminator(real=scores(4), fake=scores(3))
+
+
+def test_a_weight_for_a_side_that_is_absent_is_refused():
+    with pytest.raises(ValueError, match="fake_weight has no effect"):
+        JOINT.discriminator(real=scores(4), fake=scores(4), fake_weight=scores(4))
+
+
+def test_a_relativistic_loss_over_itself_is_refused():
+    with pytest.raises(TypeError, match=r"e\.g\. Relativistic\(NonSaturating\(\)\)"):
+        gl.Relativistic(JOINT)
+
+
+def test_a_vector_per_sample_of_unequal_batches_is_refused():
+    with pytest.raises(ValueError, match="pass equal batches"):
+        gl.Hinge().discriminator(real=scores(4), fake=scores(3), reduction="none")
+
+
+PENALTIES = [gl.GradientPenalty(), gl.R1(), gl.R2()]
+penalties = pytest.mark.parametrize("penalty", PENALTIES, ids=lambda p: type(p).__name__)
+
+
+@penalties
+def test_penalties_take_no_positional_samples(penalty: gl.Penalty):
+    with pytest.raises(TypeError, match="positional argument"):
+        penalty(nn.Linear(2, 1), scores(4, 2), scores(4, 2))
+
+
+@penalties
+def test_a_penalty_without_its_samples_names_them(penalty: gl.Penalty):
+    with pytest.raises(TypeError, match=f"pass {penalty.needs[0]}="):
+        penalty(nn.Linear(2, 1))
+
+
+@penalties
+def test_the_samples_need_no_requires_grad(penalty: gl.Penalty):
+    """R1 on x without a graph, or on another forward pass, is impossible."""
+    x = scores(4, 2)
+    assert penalty(nn.Linear(2, 1), real=x, fake=x).requires_grad
+    assert not x.requires_grad
+
+
+@penalties
+def test_integer_images_are_refused(penalty: gl.Penalty):
+    x = scores(4, 2).byte()
+    with pytest.raises(TypeError, match="convert the samples to floating point"):
+        penalty(nn.Linear(2, 1), real=x, fake=x)
+
+
+@penalties
+def test_a_penalty_takes_no_reduction(penalty: gl.Penalty):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'reduction'"):
+        penalty(nn.Linear(2, 1), real=scores(4, 2), fake=scores(4, 2), reduction="none")
+
+
+def test_interpolates_of_unequal_batches_are_refused():
+    with pytest.raises(ValueError, match="must have the same shape; nothing is broadcast"):
+        gl.GradientPenalty()(nn.Linear(2, 1), real=scores(4, 2), fake=scores(1, 2))
+
+
+def test_unknown_points_are_refused():
+    with pytest.raises(ValueError, match="use one of interpolates, real, fake"):
+        gl.GradientPenalty(points="mixed")
+
+
+def test_a_misspelt_name_gets_the_nearest():
+    with pytest.raises(AttributeError, match="did you mean 'NonSaturating'"):
+        gl.NonSaturatng  # noqa: B018
+    with pytest.raises(KeyError, match="did you mean 'hinge'"):
+        gl.LOSSES["hinj"]
+    with pytest.raises(KeyError, match="did you mean 'gp'"):
+        gl.PENALTIES["gpp"]
