@@ -1,0 +1,51 @@
+"""Each folder of tests has a budget of seconds; what it took is printed at the end."""
+
+from collections import Counter
+
+import pytest
+
+#: Seconds of tests on one core of a small machine. What does not fit moves to a target of its own.
+BUDGETS = {
+    "browser": 120,
+    "cli": 240,
+    "conformance": 60,
+    "controls": 30,
+    "data": 30,
+    "engine": 30,
+    "losses": 30,
+    "metrics": 60,
+    "parity": 120,
+    "penalties": 30,
+    "runs": 60,
+    "terms": 60,
+}
+OTHERS = 60
+#: How much longer a slower or busier machine may take before the run fails.
+PATIENCE = 3.0
+
+spent: Counter[str] = Counter()
+
+
+def folder_of(nodeid: str) -> str:
+    parts = nodeid.split("::")[0].split("/")
+    if parts[0] != "tests":
+        return "doctests"
+    return parts[1] if len(parts) > 2 else "tests"
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    spent[folder_of(report.nodeid)] += report.duration
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.section("seconds spent (budget)")
+    for folder, seconds in sorted(spent.items()):
+        over = "  OVER BUDGET" if seconds > BUDGETS.get(folder, OTHERS) else ""
+        terminalreporter.line(f"{folder:<12}{seconds:7.1f}  ({BUDGETS.get(folder, OTHERS)}){over}")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if exitstatus == pytest.ExitCode.OK and any(
+        seconds > PATIENCE * BUDGETS.get(folder, OTHERS) for folder, seconds in spent.items()
+    ):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
