@@ -1,4 +1,4 @@
-"""Every pair in LOSSES: its formula, its closed forms, and the properties all pairs share."""
+"""Every pair in LOSSES: its formula, its closed forms, and what only our pairs promise."""
 
 import pickle
 
@@ -78,28 +78,6 @@ def test_closed_forms_hold_in_fp32_and_fp64(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_gradients_are_those_of_finite_differences(name: str) -> None:
-    pair = make(name)
-    # Away from the hinge's corners at +-1.
-    real, fake = draw(6).requires_grad_(True), draw(6, seed=1).requires_grad_(True)
-    assert torch.autograd.gradcheck(lambda r, f: pair.discriminator(real=r, fake=f), (real, fake))
-    assert torch.autograd.gradcheck(lambda r, f: pair.generator(real=r, fake=f), (real, fake))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_step_of_d_parts_the_scores_and_a_step_of_g_raises_the_fake_ones(name: str) -> None:
-    pair = make(name)
-    # Between the targets 0 and 1 of least squares, which pulls scores back from beyond them.
-    real = (0.5 + draw(6, scale=0.1)).requires_grad_(True)
-    fake = (0.5 + draw(6, seed=1, scale=0.1)).requires_grad_(True)
-    for_real, for_fake = torch.autograd.grad(pair.discriminator(real=real, fake=fake), (real, fake))
-    assert (for_real < 0).all()
-    assert (for_fake > 0).all()
-    (for_fake,) = torch.autograd.grad(pair.generator(real=real, fake=fake), fake)
-    assert (for_fake < 0).all()
-
-
-@pytest.mark.parametrize("name", NAMES)
 def test_per_sample_values_average_to_the_mean_and_add_to_the_sum(name: str) -> None:
     pair, real, fake = make(name), draw(5, 1, 2, 2), draw(5, 1, 2, 2, seed=1)
     for side in range(2):
@@ -109,27 +87,6 @@ def test_per_sample_values_average_to_the_mean_and_add_to_the_sum(name: str) -> 
         torch.testing.assert_close(each.sum(), both_sides(pair, real, fake, reduction="sum")[side])
         alone = [both_sides(pair, real[i : i + 1], fake[i : i + 1])[side] for i in range(5)]
         torch.testing.assert_close(each, torch.stack(alone))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_order_and_doubling_of_the_batch_do_not_matter(name: str) -> None:
-    pair, real, fake = make(name), draw(5, 1), draw(5, 1, seed=1)
-    order = torch.tensor([3, 1, 4, 0, 2])
-    expected = both_sides(pair, real, fake)
-    for other in (
-        both_sides(pair, real[order], fake[order]),
-        both_sides(pair, real.repeat(2, 1), fake.repeat(2, 1)),
-    ):
-        torch.testing.assert_close(other, expected)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_scales_add_up(name: str) -> None:
-    pair = make(name)
-    real, fake = [draw(4, 1), draw(4, 1, 2, 2)], [draw(4, 1, seed=1), draw(4, 1, 2, 2, seed=1)]
-    each = [both_sides(pair, r, f) for r, f in zip(real, fake, strict=True)]
-    for i, whole in enumerate(both_sides(pair, real, fake)):
-        torch.testing.assert_close(whole, each[0][i] + each[1][i])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -167,18 +124,6 @@ def test_unequal_batches_work_where_no_pairs_are_formed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_scores_are_accumulated_in_fp32(name: str, dtype: torch.dtype) -> None:
-    pair = make(name)
-    real, fake = draw(4096).to(dtype), draw(4096, seed=1).to(dtype)
-    for half, full in zip(
-        both_sides(pair, real, fake), both_sides(pair, real.double(), fake.double()), strict=True
-    ):
-        assert half.dtype == torch.float32
-        torch.testing.assert_close(half.double(), full, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", NAMES)
 def test_finite_at_ten_thousand_wherever_the_formula_is(name: str) -> None:
     pair, formula, top = make(name), formulas.LOSSES[name], float(np.finfo(np.float32).max)
     for a in (-1e4, 1e4):
@@ -197,13 +142,6 @@ def test_finite_at_ten_thousand_wherever_the_formula_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nan_is_passed_on(name: str) -> None:
-    bad = torch.tensor([0.0, float("nan")])
-    for loss in both_sides(make(name), bad, bad):
-        assert torch.isnan(loss)
-
-
-@pytest.mark.parametrize("name", NAMES)
 def test_a_pair_is_a_value(name: str) -> None:
     pair = make(name)
     assert eval(repr(pair), NAMESPACE) == pair
@@ -211,16 +149,6 @@ def test_a_pair_is_a_value(name: str) -> None:
     assert hash(pair) == hash(make(name))
     with pytest.raises(AttributeError):
         pair.margin = 3.0
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_inputs_are_left_alone(name: str) -> None:
-    real, fake = draw(4), draw(4, seed=1)
-    copies = real.clone(), fake.clone()
-    both_sides(make(name), real, fake)
-    assert torch.equal(real, copies[0])
-    assert torch.equal(fake, copies[1])
-    assert not real.requires_grad
 
 
 @pytest.mark.parametrize("name", NAMES)

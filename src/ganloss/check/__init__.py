@@ -1,0 +1,95 @@
+"""The battery: properties every loss should have, for ours and for yours.
+
+``check(MyLoss())`` tries them and says what it tried; ``check(my_psnr, like="psnr")`` compares the
+values with ours as well. ``ganloss check losses.py:MyLoss`` is the same from the command line.
+"""
+
+from typing import Any, cast
+
+from ganloss.check._report import Finding as Finding
+from ganloss.check._report import Report as Report
+
+__all__ = ["Finding", "Report", "check"]
+
+
+def check(thing: Any, like: str | None = None) -> Report:
+    """Check a pair, a penalty or a term.
+
+    Args:
+        thing: an object with ``discriminator(real=, fake=)`` and ``generator(fake=)``, a penalty
+            ``(critic, real=, fake=)``, or a term ``(input, target)``; functions will do.
+        like: name of ours that it should agree with, e.g. ``"psnr"``, ``"gp"``,
+            ``"least-squares"``, ``"LeastSquares(-1, 1, 0)"``; for one side of a pair written as a
+            function ``"hinge.discriminator"`` or ``"hinge.generator"``.
+
+    Raises:
+        UsageError: an unknown name.
+
+    >>> from ganloss import Hinge
+    >>> check(Hinge()).ok
+    True
+    >>> print(check(lambda x, y: (x - y).abs().sum()).failed[0].check)
+    A batch written twice has the same loss
+    """
+    from ganloss.check import pairs, penalties, terms
+    from ganloss.penalties import Penalty
+
+    name = getattr(thing, "__name__", None) or repr(thing)
+    reference, side, shape = _reference(like)
+    against = f", compared with {like}" if like else ""
+    if side is not None:
+        findings = pairs.check_side(thing, reference, cast("pairs.Player", side))
+        return Report(f"{name} as a {side}'s loss{against}", findings)
+    if hasattr(thing, "discriminator") and hasattr(thing, "generator"):
+        return Report(f"{name} as a pair{against}", pairs.check_pair(thing, reference))
+    if isinstance(thing, Penalty) or isinstance(reference, Penalty) or _takes_a_critic(thing):
+        return Report(f"{name} as a penalty{against}", penalties.check_penalty(thing, reference))
+    findings = terms.check_term(thing, reference, shape)
+    return Report(f"{name} as a term{against}", findings)
+
+
+def _takes_a_critic(thing: Any) -> bool:
+    from ganloss.check._subject import parameters
+
+    first = next(iter(parameters(thing)), "").lower()
+    return any(word in first for word in ("critic", "disc", "crit", "netd")) or first == "d"
+
+
+def _reference(like: str | None) -> tuple[Any, str | None, Any]:
+    """Find ours of that name, the side that is meant, and how it is called."""
+    if like is None:
+        return None, None, None
+    import ganloss
+    from ganloss._errors import UsageError
+    from ganloss._lazy import suggest
+    from ganloss.check.load import build
+    from ganloss.check.terms import SHAPES
+
+    name, _, side = like.partition(".") if "(" not in like else (like, "", "")
+    if side and side not in ("discriminator", "generator"):
+        raise UsageError(f"a pair has no side {side!r}; use .discriminator or .generator")
+    for registry in (ganloss.LOSSES, ganloss.PENALTIES, ganloss.TERMS):
+        if name in registry:
+            expression = _EXAMPLES.get(name, registry[name].__name__)
+            return build(expression, _public(), "ganloss"), side or None, SHAPES.get(name)
+    if name in ganloss.PUBLIC_NAMES or "(" in name:
+        found = build(name, _public(), "ganloss")
+        names = {cls.__name__: key for key, cls in ganloss.TERMS.items()}
+        return found, side or None, SHAPES.get(names.get(type(found).__name__, ""))
+    known = [*ganloss.LOSSES, *ganloss.PENALTIES, *ganloss.TERMS]
+    raise UsageError(f"there is no loss {like!r}{suggest(name, known)}; see `ganloss losses list`")
+
+
+#: Entries that cannot be made without arguments, with the usual ones.
+_EXAMPLES = {
+    "relativistic": "Relativistic(NonSaturating())",
+    "f-divergence": 'FDivergence("kl")',
+    "cosine": "Cosine(dim=1)",
+    "perceptual": 'Perceptual(pretrained="random", value_range=(0, 1))',
+}
+
+
+def _public() -> dict[str, Any]:
+    import ganloss
+
+    return {name: getattr(ganloss, name) for name in ganloss.PUBLIC_NAMES}

@@ -1,0 +1,96 @@
+"""What a battery of checks found, in words."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+Verdict = Literal["ok", "failed", "skipped"]
+S = TypeVar("S")
+
+#: A property of a subject: returns when it holds. Its docstring is the sentence in the report.
+Property = Callable[[S], None]
+
+
+class Wrong(Exception):
+    """A property does not hold; the message says what was found."""
+
+
+class NotApplicable(Exception):
+    """A property makes no sense here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check.
+
+    Args:
+        check: what was checked, a sentence.
+        verdict: whether it holds.
+        detail: what was found, or why it was skipped.
+    """
+
+    check: str
+    verdict: Verdict
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was checked, and what was found.
+
+    Args:
+        subject: name of what was checked.
+        findings: one for each check.
+    """
+
+    subject: str
+    findings: Sequence[Finding]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check failed."""
+        return not self.failed
+
+    @property
+    def failed(self) -> list[Finding]:
+        """The checks that failed."""
+        return [finding for finding in self.findings if finding.verdict == "failed"]
+
+    def __str__(self) -> str:
+        words = {"ok": "ok", "failed": "FAILED", "skipped": "-"}
+        lines = [f"{self.subject}"]
+        for finding in self.findings:
+            detail = f": {finding.detail}" if finding.detail else ""
+            lines.append(f"  {words[finding.verdict]:<7} {finding.check}{detail}")
+        counts = {v: sum(f.verdict == v for f in self.findings) for v in words}
+        lines.append(
+            f"{counts['ok']} checks hold, {counts['failed']} failed, "
+            f"{counts['skipped']} do not apply"
+        )
+        return "\n".join(lines)
+
+
+def examine(subject: S, properties: Iterable[Property[S]], where: str = "") -> list[Finding]:
+    """Try each property on a subject.
+
+    Args:
+        subject: what is checked.
+        properties: functions of it; each docstring is the sentence of its finding.
+        where: added to each sentence, e.g. the player.
+    """
+    return [_examine(subject, prop, where) for prop in properties]
+
+
+def _examine(subject: S, prop: Property[S], where: str) -> Finding:
+    sentence = " ".join((prop.__doc__ or prop.__name__).split()).rstrip(".")
+    sentence = f"{sentence} ({where})" if where else sentence
+    try:
+        prop(subject)
+    except Wrong as wrong:
+        return Finding(sentence, "failed", str(wrong))
+    except NotApplicable as reason:
+        return Finding(sentence, "skipped", str(reason))
+    except Exception as error:  # whatever a stranger's loss raises is a finding, not our failure
+        detail = " ".join(str(error).split())[:300]
+        return Finding(sentence, "failed", f"{type(error).__name__}: {detail}")
+    return Finding(sentence, "ok")

@@ -1,0 +1,217 @@
+"""Checks of pairs: both players' losses, and what a pair declares about itself."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import product
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ganloss._scores import Scores
+from ganloss.check._report import Finding, NotApplicable, Wrong, examine
+from ganloss.check._subject import Inputs, Subject, accepts, gradients, normal, same
+from ganloss.check.properties import EVERY, SAMPLES, agrees_with, is_a_value
+
+Player = Literal["discriminator", "generator"]
+
+
+def check_pair(pair: Any, reference: Any = None) -> list[Finding]:
+    """Findings about a pair: an object with ``discriminator(real=, fake=)`` and ``generator``."""
+    findings: list[Finding] = []
+    for player in ("discriminator", "generator"):
+        other = None if reference is None else _subject(reference, player)
+        findings += _check_player(_subject(pair, player), other, player)
+    return [*findings, *examine(pair, _OF_BOTH)]
+
+
+def check_side(function: Callable[..., Tensor], reference: Any, player: Player) -> list[Finding]:
+    """Findings about one player's loss, a function, beside that side of a reference pair."""
+    call = _by_name(function, player)
+    subject = _subject_of_calls(call, None, player, needs_real=player == "discriminator")
+    return _check_player(subject, _subject(reference, player), player)
+
+
+def _check_player(subject: Subject, reference: Subject | None, player: Player) -> list[Finding]:
+    properties: list[Any] = [*EVERY]
+    if reference is not None:
+        properties.append(agrees_with(reference))
+    where: Mapping[Player, str] = {"discriminator": "D", "generator": "G"}
+    findings = examine(subject, properties, where[player])
+    # A pair has no best scores: two infinities are.
+    return [f for f in findings if not f.check.startswith("The loss is least")]
+
+
+def _subject(pair: Any, player: Player) -> Subject:
+    method = getattr(pair, player)
+    needs_real = player == "discriminator" or _generator_needs_real(pair)
+    statistic = bool(getattr(pair, "batch_statistic", False))
+    return _subject_of_calls(
+        method,
+        partial(method, reduction="none") if accepts(method, "reduction") else None,
+        player,
+        needs_real=needs_real,
+        batch_statistic=statistic,
+    )
+
+
+def _generator_needs_real(pair: Any) -> bool:
+    """As declared; without a declaration, if ``real`` must be passed."""
+    declared = getattr(pair, "generator_needs_real", None)
+    if declared is not None:
+        return bool(declared)
+    return accepts(pair.generator, "real")
+
+
+def _by_name(function: Callable[..., Tensor], player: Player) -> Callable[..., Tensor]:
+    """Call a function by its parameters' names where they tell real from fake, else in order."""
+    from ganloss.check._subject import parameters
+
+    names = list(parameters(function))
+    roles = {
+        role: next((n for n in names if any(word in n.lower() for word in words)), None)
+        for role, words in (("real", ("real",)), ("fake", ("fake", "gen")))
+    }
+
+    def call(**scores: Scores) -> Tensor:
+        if all(roles[role] for role in scores):
+            return function(**{str(roles[role]): value for role, value in scores.items()})
+        return function(*(scores[role] for role in ("real", "fake") if role in scores))
+
+    return call
+
+
+def _subject_of_calls(
+    call: Callable[..., Tensor],
+    none: Callable[..., Tensor] | None,
+    player: Player,
+    *,
+    needs_real: bool,
+    batch_statistic: bool = False,
+) -> Subject:
+    def draw(samples: int, seed: int) -> Inputs:
+        scores = {
+            "real": normal(samples, 1, 2, 2, seed=seed, scale=2.0),
+            "fake": normal(samples, 1, 2, 2, seed=seed + 100, scale=2.0),
+        }
+        return scores if needs_real else {"fake": scores["fake"]}
+
+    x = normal(4, 1, seed=5)
+    wrong: dict[str, tuple[Any, Any]] = {
+        "(N, 1) real against (N,) fake scores": (x, x[:, 0]),
+        "one scale more of real than of fake scores": ([x, x], [x]),
+        "a tuple of scores and features": ((x, x), (x, x)),
+        "single numbers": (x.mean(), x.mean()),
+        "empty batches": (x[:0], x[:0]),
+        "integers": (x.long(), x.long()),
+    }
+    needed = ("real", "fake") if needs_real else ("fake",)
+    if player == "generator" and not needs_real:
+        wrong = {k: v for k, v in wrong.items() if "against" not in k and "more of" not in k}
+
+    def pick(real: Any, fake: Any) -> Inputs:
+        return {name: value for name, value in (("real", real), ("fake", fake)) if name in needed}
+
+    large = [torch.full((2, 1), value, dtype=torch.float64) for value in (-1e4, 1e4)]
+    return Subject(
+        lambda inputs: call(**inputs),
+        draw,
+        learns=needed if player == "discriminator" else ("fake",),
+        none=None if none is None else lambda inputs: none(**inputs),
+        batch_statistic=batch_statistic,
+        degenerate={
+            "equal scores": pick(x, x),
+            "zero scores": pick(0 * x, 0 * x),
+            **{f"extreme {i}": pick(a, b) for i, (a, b) in enumerate(product(large, large))},
+        },
+        misuses={name: pick(real, fake) for name, (real, fake) in wrong.items()},
+    )
+
+
+def learning_parts_the_scores(pair: Any) -> None:
+    """Steps of D bring real scores above fake ones, and a step of G raises the fake ones."""
+    real, fake = (torch.zeros(8, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    for _ in range(100):
+        loss = pair.discriminator(real=real, fake=fake)
+        for scores, slope in zip(
+            (real, fake),
+            torch.autograd.grad(loss, (real, fake), allow_unused=True, materialize_grads=True),
+            strict=True,
+        ):
+            scores.data -= 0.2 * len(scores) * slope.clamp(-1, 1)
+    gap = (real - fake).mean().item()
+    if not gap > 0.1:
+        raise Wrong(f"after 100 steps of D real scores lie {gap:.3g} above fake ones")
+    inputs = {"fake": fake.detach()}
+    if _generator_needs_real(pair):
+        inputs["real"] = real.detach()
+    (slope,) = gradients(_subject(pair, "generator"), inputs)
+    if not (slope < 0).all():
+        raise Wrong(f"G's gradient there is {slope.max().item():.3g}: it lowers the fake scores")
+
+
+def scales_add_up(pair: Any) -> None:
+    """A list of scales has the sum of their losses."""
+    real = [normal(4, 1, seed=1), normal(4, 1, 3, 3, seed=2)]
+    fake = [normal(4, 1, seed=3), normal(4, 1, 3, 3, seed=4)]
+    try:
+        whole = pair.discriminator(real=real, fake=fake)
+    except (TypeError, AttributeError) as error:
+        raise NotApplicable("takes no lists of scales") from error
+    parts = [pair.discriminator(real=r, fake=f) for r, f in zip(real, fake, strict=True)]
+    same(whole, parts[0] + parts[1], "two scales")
+
+
+def shape_does_not_matter(pair: Any) -> None:
+    """Scores of any shape (N, ...) count the mean over a sample."""
+    real, fake = normal(4, 1, 3, 3, seed=1), normal(4, 1, 3, 3, seed=2)
+    flat = pair.discriminator(real=real.flatten(1), fake=fake.flatten(1))
+    same(flat, pair.discriminator(real=real, fake=fake), "patches in a row")
+
+
+def pairing_is_as_declared(pair: Any) -> None:
+    """Sample i of real meets sample i of fake only if declared, and then batches must be equal."""
+    real, fake = normal(SAMPLES, seed=1), normal(SAMPLES, seed=2)
+    loss = pair.discriminator(real=real, fake=fake)
+    mixed = pair.discriminator(real=real.flip(0), fake=fake)
+    if not getattr(pair, "paired", False):
+        same(mixed, loss, "real samples in another order")
+        pair.discriminator(real=real, fake=fake[:3])
+        return
+    if torch.allclose(mixed, loss):
+        raise Wrong("paired is declared, and another order of real samples changes nothing")
+    try:
+        pair.discriminator(real=real, fake=fake[:3])
+    except ValueError:
+        return
+    raise Wrong("unequal batches of a paired loss were accepted")
+
+
+def real_scores_of_g_are_as_declared(pair: Any) -> None:
+    """G's loss looks at real scores only if declared, and then asks for them."""
+    if getattr(pair, "generator_needs_real", None) is None:
+        raise NotApplicable("declares nothing")
+    real, fake = normal(SAMPLES, seed=1), normal(SAMPLES, seed=2)
+    loss = pair.generator(real=real, fake=fake)
+    other = pair.generator(real=real + 1, fake=fake)
+    if not pair.generator_needs_real:
+        same(other, loss, "other real scores")
+        same(pair.generator(fake=fake), loss, "no real scores")
+        return
+    if torch.allclose(other, loss):
+        raise Wrong("generator_needs_real is declared, and real scores change nothing")
+    try:
+        pair.generator(fake=fake)
+    except TypeError:
+        return
+    raise Wrong("G's loss without real scores was accepted")
+
+
+_OF_BOTH = (
+    learning_parts_the_scores,
+    scales_add_up,
+    shape_does_not_matter,
+    pairing_is_as_declared,
+    real_scores_of_g_are_as_declared,
+    is_a_value,
+)

@@ -1,0 +1,260 @@
+"""Properties any loss of a batch should have; each docstring is the sentence of its finding."""
+
+import copy
+from dataclasses import is_dataclass
+
+import torch
+from torch import Tensor
+from torch.autograd.gradcheck import GradcheckError
+
+from ganloss.check._report import NotApplicable, Wrong
+from ganloss.check._subject import (
+    Inputs,
+    Subject,
+    finite,
+    gradients,
+    mapped,
+    same,
+    tensors,
+)
+
+SAMPLES = 5
+
+
+def gives_one_number(subject: Subject) -> None:
+    """The loss of a batch is one finite number with a gradient."""
+    inputs = subject.draw(SAMPLES, 0)
+    loss = subject.call(inputs)
+    if not isinstance(loss, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise Wrong(f"a {type(loss).__name__} was returned")
+    if loss.dim() != 0:
+        raise Wrong(f"a tensor of shape {tuple(loss.shape)} was returned")
+    finite([loss], "the loss")
+    finite(gradients(subject, inputs), "a gradient")
+
+
+def gradients_are_exact(subject: Subject) -> None:
+    """Gradients equal finite differences."""
+    inputs = subject.draw(2, 0)
+    wanted = [x.clone().requires_grad_(True) for x in tensors(inputs, subject.learns)]
+
+    def function(*leaves: Tensor) -> Tensor:
+        source = iter(leaves)
+        own = {
+            name: mapped(lambda _: next(source), {name: value})[name]
+            if name in subject.learns
+            else value
+            for name, value in inputs.items()
+        }
+        return subject.call(own)
+
+    try:
+        torch.autograd.gradcheck(function, wanted, fast_mode=True, atol=1e-6, rtol=1e-3)
+    except GradcheckError as error:
+        numbers = [line.strip() for line in str(error).splitlines() if "tensor(" in line][:2]
+        raise Wrong("; ".join(numbers) or str(error).splitlines()[0]) from error
+
+
+def order_does_not_matter(subject: Subject) -> None:
+    """The order of the samples does not matter."""
+    inputs = subject.draw(SAMPLES, 0)
+    order = torch.tensor([3, 0, 4, 2, 1])
+    same(
+        subject.call(mapped(lambda x: x[order], inputs)),
+        subject.call(inputs),
+        "samples in another order",
+    )
+
+
+def a_batch_written_twice_is_the_same(subject: Subject) -> None:
+    """A batch written twice has the same loss."""
+    inputs = subject.draw(SAMPLES, 0)
+    same(
+        subject.call(mapped(lambda x: torch.cat([x, x]), inputs)),
+        subject.call(inputs),
+        "the batch written twice",
+    )
+
+
+def a_batch_is_the_mean_of_its_samples(subject: Subject) -> None:
+    """The loss of a batch is the mean over its samples, unless it is declared a statistic."""
+    inputs = subject.draw(SAMPLES, 0)
+    alone = [
+        subject.call(mapped(lambda x, i=i: x[i : i + 1], inputs)).detach() for i in range(SAMPLES)
+    ]
+    mean, loss = torch.stack(alone).mean(), subject.call(inputs)
+    if not subject.batch_statistic:
+        same(mean, loss, "the mean over samples one by one")
+    elif torch.allclose(mean.double(), loss.double()):
+        raise Wrong("batch_statistic is declared, and the loss is a mean over samples")
+
+
+def reductions_agree(subject: Subject) -> None:
+    """reduction="none" gives one number per sample, whose mean is the loss."""
+    if subject.none is None:
+        raise NotApplicable("takes no reduction")
+    inputs = subject.draw(SAMPLES, 0)
+    if subject.batch_statistic:
+        try:
+            subject.none(inputs)
+        except (TypeError, ValueError):
+            return
+        raise Wrong('a statistic of the batch was returned for reduction="none"')
+    each = subject.none(inputs)
+    if each.shape != (SAMPLES,):
+        raise Wrong(f'reduction="none" has shape {tuple(each.shape)}')
+    same(each.mean(), subject.call(inputs), 'the mean of reduction="none"')
+
+
+def inputs_are_left_alone(subject: Subject) -> None:
+    """The tensors passed in are left as they were."""
+    inputs = subject.draw(SAMPLES, 0)
+    before = [(x.clone(), x.requires_grad) for x in tensors(inputs)]
+    subject.call(inputs)
+    for x, (value, graph) in zip(tensors(inputs), before, strict=True):
+        if x.requires_grad != graph:
+            raise Wrong("requires_grad of the caller's tensor was switched on")
+        if not torch.equal(x, value):
+            raise Wrong("the caller's tensor was written to")
+
+
+def strides_do_not_matter(subject: Subject) -> None:
+    """Non-contiguous and channels_last tensors give the same loss."""
+    inputs = subject.draw(SAMPLES, 0)
+    expected = subject.call(inputs)
+
+    def strided(x: Tensor) -> Tensor:
+        return torch.stack([x, torch.zeros_like(x)], -1)[..., 0]
+
+    same(subject.call(mapped(strided, inputs)), expected, "non-contiguous tensors")
+    if all(x.dim() == 4 for x in tensors(inputs)):
+        last = mapped(lambda x: x.to(memory_format=torch.channels_last), inputs)
+        same(subject.call(last), expected, "channels_last tensors")
+
+
+def half_precision_is_accumulated_in_fp32(subject: Subject) -> None:
+    """fp16 and bf16 inputs give the exact loss of the rounded numbers."""
+    for dtype in (torch.float16, torch.bfloat16):
+        rounded = mapped(lambda x, dtype=dtype: x.to(dtype), subject.draw(SAMPLES, 0))
+        found = subject.call(rounded)
+        exact = subject.call(mapped(lambda x: x.double(), rounded))
+        same(found, exact, f"{dtype}", tolerance=1e-3)
+        if found.dtype in (torch.float16, torch.bfloat16):
+            raise Wrong(f"the loss of {dtype} inputs is {found.dtype}: sums of it overflow")
+
+
+def fp32_is_close_to_fp64(subject: Subject) -> None:
+    """fp32 agrees with float64."""
+    inputs = subject.draw(SAMPLES, 0)
+    found = subject.call(mapped(lambda x: x.float(), inputs))
+    same(found, subject.call(inputs), "fp32", tolerance=1e-4)
+
+
+def nan_is_passed_on(subject: Subject) -> None:
+    """NaN in an input is NaN in the loss, not a number that hides it."""
+
+    def poisoned(x: Tensor) -> Tensor:
+        x = x.clone()
+        x[0] = torch.nan
+        return x
+
+    loss = subject.call(mapped(poisoned, subject.draw(SAMPLES, 0)))
+    if not torch.isnan(loss):
+        raise Wrong(f"the loss is {loss.item():.6g}")
+
+
+def degenerate_inputs_are_finite(subject: Subject) -> None:
+    """Degenerate inputs (identical, zero, constant, extreme) have finite losses and gradients."""
+    if not subject.degenerate:
+        raise NotApplicable("none are known")
+    for name, inputs in subject.degenerate.items():
+        exact = subject.call(inputs)
+        if not (torch.isfinite(exact) and exact.abs() < torch.finfo(torch.float32).max):
+            if not name.startswith("extreme"):
+                raise Wrong(f"{name}: the loss is {exact.item()}")
+            continue  # the formula itself leaves the range of fp32 here
+        single = mapped(lambda x: x.float(), inputs)
+        finite([subject.call(single)], f"{name}: the loss")
+        finite(gradients(subject, single), f"{name}: a gradient")
+
+
+def misuse_is_loud(subject: Subject) -> None:
+    """Misuse raises: shapes that would broadcast, empty batches, integers, single numbers."""
+    if not subject.misuses:
+        raise NotApplicable("no misuse is known")
+    quiet: list[str] = []
+    for name, inputs in subject.misuses.items():
+        try:
+            subject.call(inputs)
+        except Exception:
+            continue
+        quiet.append(name)
+    if quiet:
+        raise Wrong(f"accepted silently: {', '.join(quiet)}")
+
+
+def the_least_is_where_it_should_be(subject: Subject) -> None:
+    """The loss is least where input and target agree, so minimising it brings them together."""
+    if subject.least is None:
+        raise NotApplicable("no best input is known")
+    best, others = subject.least
+    least = subject.call(best).item()
+    for other in others:
+        value = subject.call(other).item()
+        if not value > least:
+            raise Wrong(f"{least:.6g} at equality, {value:.6g} away from it")
+
+
+def agrees_with(reference: Subject) -> object:
+    """Build the property that values and gradients are those of a reference."""
+
+    def agrees(subject: Subject) -> None:
+        """Values and gradients are those of the reference."""
+        for seed in range(3):
+            _agree(subject, reference, subject.draw(SAMPLES, seed), f"draw {seed}")
+        _agree(subject, reference, subject.draw(1, 7), "one sample")
+        for name, inputs in subject.degenerate.items():
+            same(subject.call(inputs), reference.call(inputs), name)
+
+    return agrees
+
+
+def _agree(subject: Subject, reference: Subject, inputs: Inputs, where: str) -> None:
+    same(subject.call(inputs), reference.call(inputs), f"{where}, value")
+    pairs = zip(gradients(subject, inputs), gradients(reference, inputs), strict=True)
+    for found, expected in pairs:
+        same(found, expected, f"{where}, gradient")
+
+
+def is_a_value(thing: object) -> None:
+    """It is a value: equal to its copies, unchangeable, and it survives a pickle."""
+    import pickle
+
+    if isinstance(thing, torch.nn.Module):
+        raise NotApplicable("a frozen network")
+    if not is_dataclass(thing):
+        raise NotApplicable("not a dataclass")
+    if copy.deepcopy(thing) != thing:
+        raise Wrong("a copy is not equal to it")
+    if pickle.loads(pickle.dumps(thing)) != thing:
+        raise Wrong("it is another one after pickling")
+    if not getattr(thing, "__dataclass_params__").frozen:  # noqa: B009
+        raise Wrong("its fields can be changed: declare it @dataclass(frozen=True)")
+
+
+EVERY = (
+    gives_one_number,
+    gradients_are_exact,
+    order_does_not_matter,
+    a_batch_written_twice_is_the_same,
+    a_batch_is_the_mean_of_its_samples,
+    reductions_agree,
+    inputs_are_left_alone,
+    strides_do_not_matter,
+    fp32_is_close_to_fp64,
+    half_precision_is_accumulated_in_fp32,
+    nan_is_passed_on,
+    degenerate_inputs_are_finite,
+    misuse_is_loud,
+    the_least_is_where_it_should_be,
+)

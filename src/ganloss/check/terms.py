@@ -1,0 +1,273 @@
+"""Checks of terms: what they are called with, and where they like to break."""
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ganloss.check._report import Finding, Wrong, examine
+from ganloss.check._subject import Inputs, Subject, accepts, normal, parameters, uniform
+from ganloss.check.properties import EVERY, agrees_with, is_a_value
+
+#: How a term is called.
+Shape = Literal["images", "classes", "gaussians", "features", "translation"]
+
+#: Entries of TERMS that are not called with (input, target) images.
+SHAPES: dict[str, Shape] = {
+    "kl": "classes",
+    "gaussian-kl": "gaussians",
+    "feature-matching": "features",
+    "mean-feature-matching": "features",
+    "cycle": "translation",
+    "identity": "translation",
+}
+
+#: Samples that terms of images and of vectors are tried with, smallest first.
+_SAMPLE_SHAPES = ((3, 8, 8), (3, 16, 16), (3, 32, 32), (3, 64, 64), (1, 192, 192), (6,), (4, 6))
+
+
+def check_term(term: Any, reference: Any = None, shape: Shape | None = None) -> list[Finding]:
+    """Findings about a term.
+
+    Args:
+        term: a :class:`~ganloss.Term`, or any callable of the given shape.
+        reference: a term it should agree with.
+        shape: how it is called; found out from its parameters if None.
+    """
+    shape = shape or _guess(term)
+    try:
+        subject = _subject(_in_float64(term), shape)
+    except Wrong as wrong:
+        return [Finding("Batches of images or of vectors are accepted", "failed", str(wrong))]
+    properties: list[Any] = [*EVERY]
+    if reference is not None:
+        properties.append(agrees_with(_subject(_in_float64(reference), shape)))
+    return [*examine(subject, properties), *examine(term, [is_a_value])]
+
+
+def _in_float64(term: Any) -> Any:
+    """Copy of a network in float64, so that finite differences have digits to work with."""
+    return copy.deepcopy(term).double() if isinstance(term, nn.Module) else term
+
+
+def _guess(term: Any) -> Shape:
+    names = set(parameters(term))
+    if {"real_a", "real_b"} <= names:
+        return "translation"
+    if {"fake", "real"} <= names:
+        return "features"
+    if "log_variance" in names:
+        return "gaussians"
+    return "classes" if "logits" in names else "images"
+
+
+def _subject(term: Any, shape: Shape) -> Subject:
+    makers: dict[Shape, Callable[[Any], Subject]] = {
+        "images": _images,
+        "classes": _classes,
+        "gaussians": _gaussians,
+        "features": _features,
+        "translation": _translation,
+    }
+    return makers[shape](term)
+
+
+def _two(term: Any) -> tuple[Callable[[Inputs], Tensor], Callable[[Inputs], Tensor] | None]:
+    """The call with two positional tensors, and the one for each sample if there is one."""
+
+    def call(inputs: Inputs) -> Tensor:
+        return term(*inputs.values())
+
+    def none(inputs: Inputs) -> Tensor:
+        return term(*inputs.values(), reduction="none")
+
+    return call, none if accepts(term, "reduction") else None
+
+
+def _misuses(first: str, second: str, sample: Sequence[int], good: Tensor) -> dict[str, Inputs]:
+    x = good[:4]
+    wrong = {
+        "other batch sizes": (x, x[:1]),
+        "empty batches": (x[:0], x[:0]),
+        "integers": ((255 * x).byte(), (255 * x).byte()),
+        "single numbers": (x.mean(), x.mean()),
+        "a tuple": ((x, x), x),
+    }
+    if len(sample) == 1:
+        wrong["(N, D, 1) against (N, D)"] = (x[..., None], x)
+    else:
+        wrong["one channel against several"] = (x, x[:, :1].expand(-1, sample[0] + 1, *sample[1:]))
+    return {name: {first: a, second: b} for name, (a, b) in wrong.items()}
+
+
+def _images(term: Any) -> Subject:
+    call, none = _two(term)
+    sample = _accepted_shape(term)
+
+    def draw(samples: int, seed: int) -> Inputs:
+        x = uniform(samples, *sample, seed=seed)
+        return {"input": x, "target": 0.7 * x + 0.3 * uniform(samples, *sample, seed=seed + 100)}
+
+    x, y = draw(4, 3).values()
+    ones = torch.ones_like(x)
+    return Subject(
+        call,
+        draw,
+        learns=("input",),
+        none=none,
+        batch_statistic=bool(getattr(term, "batch_statistic", False)),
+        degenerate={
+            "identical": {"input": x, "target": x.clone()},
+            "zero": {"input": 0 * ones, "target": 0 * ones},
+            "zero against an image": {"input": 0 * ones, "target": x},
+            "constant": {"input": 0.5 * ones, "target": 0.25 * ones},
+            "opposite": {"input": x, "target": 1 - x},
+        },
+        misuses=_misuses("input", "target", sample, x),
+        least=(
+            {"input": x.clone(), "target": x},
+            [{"input": y, "target": x}, {"input": 1 - x, "target": x}],
+        ),
+    )
+
+
+def _accepted_shape(term: Any) -> tuple[int, ...]:
+    """Smallest kind of sample a term takes."""
+    problem: Exception | None = None
+    for shape in _SAMPLE_SHAPES:
+        try:
+            term(uniform(2, *shape, seed=0), uniform(2, *shape, seed=1))
+        except Exception as error:
+            problem = error
+        else:
+            return shape
+    raise Wrong(f"neither images nor vectors were accepted; the last error was: {problem}")
+
+
+def _classes(term: Any) -> Subject:
+    call, none = _two(term)
+
+    def draw(samples: int, seed: int) -> Inputs:
+        return {
+            "logits": normal(samples, 4, seed=seed),
+            "target": normal(samples, 4, seed=seed + 100).softmax(1),
+        }
+
+    logits, target = draw(4, 3).values()
+    zero = torch.zeros_like(target)
+    point = torch.nn.functional.one_hot(torch.tensor([0, 1, 2, 3])).double()
+    return Subject(
+        call,
+        draw,
+        learns=("logits", "target"),
+        none=none,
+        degenerate={
+            "a target of zeros and ones": {"logits": logits, "target": point},
+            "large logits": {"logits": 100 * logits, "target": target},
+            "a certain model": {"logits": 1e4 * point, "target": point},
+        },
+        misuses={
+            "other numbers of classes": {"logits": logits, "target": target[:, :1]},
+            "other batch sizes": {"logits": logits, "target": target[:1]},
+            "empty batches": {"logits": logits[:0], "target": target[:0]},
+            "labels in place of probabilities": {
+                "logits": logits,
+                "target": torch.tensor([0, 1, 2, 3]),
+            },
+        },
+        least=(
+            {"logits": target.log(), "target": target},
+            [{"logits": logits, "target": target}, {"logits": zero, "target": target}],
+        ),
+    )
+
+
+def _gaussians(term: Any) -> Subject:
+    call, none = _two(term)
+
+    def draw(samples: int, seed: int) -> Inputs:
+        return {
+            "mean": normal(samples, 3, seed=seed),
+            "log_variance": normal(samples, 3, seed=seed + 100),
+        }
+
+    mean, log_variance = draw(4, 3).values()
+    zero = torch.zeros_like(mean)
+    return Subject(
+        call,
+        draw,
+        learns=("mean", "log_variance"),
+        none=none,
+        degenerate={
+            "the prior itself": {"mean": zero, "log_variance": zero},
+            "a point": {"mean": mean, "log_variance": zero - 80},
+        },
+        misuses={
+            "other shapes": {"mean": mean, "log_variance": log_variance[:, :1]},
+            "other batch sizes": {"mean": mean, "log_variance": log_variance[:1]},
+            "empty batches": {"mean": mean[:0], "log_variance": mean[:0]},
+        },
+        least=(
+            {"mean": zero, "log_variance": zero},
+            [{"mean": mean, "log_variance": zero}, {"mean": zero, "log_variance": log_variance}],
+        ),
+    )
+
+
+def _features(term: Any) -> Subject:
+    def call(inputs: Inputs) -> Tensor:
+        return term(fake=inputs["fake"], real=inputs["real"])
+
+    def draw(samples: int, seed: int) -> Inputs:
+        def maps(seed: int) -> list[list[Tensor]]:
+            first = [normal(samples, 2, 3, 3, seed=seed), normal(samples, 4, seed=seed + 1)]
+            return [first, [normal(samples, 3, seed=seed + 2)]]
+
+        return {"fake": maps(seed), "real": maps(seed + 100)}
+
+    fake, real = draw(4, 3).values()
+    return Subject(
+        call,
+        draw,
+        learns=("fake",),
+        batch_statistic=bool(getattr(term, "batch_statistic", False)),
+        degenerate={"identical": {"fake": fake, "real": fake}},
+        misuses={
+            "another number of discriminators": {"fake": fake, "real": real[:1]},
+            "another number of layers": {"fake": fake, "real": [real[0][:1], real[1]]},
+            "maps of another shape": {"fake": fake, "real": [[real[0][0], real[1][0]], real[1]]},
+            "no maps": {"fake": [], "real": []},
+        },
+        least=({"fake": real, "real": real}, [{"fake": fake, "real": real}]),
+    )
+
+
+def _translation(term: Any) -> Subject:
+    # Curved, so that swapped generators give another number; a generator has a precision of its
+    # own, which is not what is checked.
+    def a_to_b(x: Tensor) -> Tensor:
+        return x.double().square() + 0.1
+
+    def b_to_a(y: Tensor) -> Tensor:
+        return 0.5 * y.double() + 0.2
+
+    def call(inputs: Inputs) -> Tensor:
+        return term(**inputs, a_to_b=a_to_b, b_to_a=b_to_a)
+
+    def draw(samples: int, seed: int) -> Inputs:
+        shape = (samples, 3, 4, 4)
+        return {"real_a": 2 + uniform(*shape, seed=seed), "real_b": uniform(*shape, seed=seed + 9)}
+
+    real_a, real_b = draw(4, 3).values()
+    return Subject(
+        call,
+        draw,
+        learns=("real_a", "real_b"),
+        degenerate={"zero": {"real_a": 0 * real_a, "real_b": 0 * real_b}},
+        misuses={
+            "empty batches": {"real_a": real_a[:0], "real_b": real_b[:0]},
+            "integers": {"real_a": real_a.byte(), "real_b": real_b.byte()},
+        },
+    )

@@ -1,0 +1,154 @@
+"""The battery as a product: a newcomer's loss, its words, and its command."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ganloss as gl
+from ganloss._errors import UsageError
+from ganloss.check import check
+from ganloss.check.load import build, load
+
+NEWCOMER = """
+from dataclasses import dataclass
+import torch
+import ganloss as gl
+
+@dataclass(frozen=True)
+class Exponential(gl.ElementwisePair):
+    rate: float = 0.5
+    def real_side(self, scores): return torch.expm1(-self.rate * scores)
+    def fake_side(self, scores): return torch.expm1(self.rate * scores)
+    def generator_side(self, scores): return torch.expm1(-self.rate * scores)
+
+@dataclass(frozen=True)
+class Charbonnier(gl.Term):
+    epsilon: float = 1e-3
+    def values(self, input, target):
+        return ((input - target).square() + self.epsilon**2).sqrt()
+
+class NotAValue(gl.ElementwisePair):
+    def real_side(self, scores): return -scores
+    def fake_side(self, scores): return scores
+    def generator_side(self, scores): return -scores
+
+def broken(x, y):
+    return (x - y).square().sum()
+
+def d_loss(real_pred, fake_pred):
+    return fake_pred.mean() - real_pred.mean()
+"""
+
+
+@pytest.fixture
+def losses(tmp_path: Path) -> Path:
+    path = tmp_path / "losses.py"
+    path.write_text(NEWCOMER, encoding="utf-8")
+    return path
+
+
+def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ganloss", "check", *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("name", ["Exponential", "Exponential(rate=0.1)", "Charbonnier"])
+def test_a_newcomers_correct_loss_passes(losses: Path, name: str):
+    report = check(load(f"{losses}:{name}"))
+    assert report.ok, str(report)
+
+
+def test_the_command_says_what_it_checked_and_ends_with_1_when_something_is_wrong(losses: Path):
+    good, bad = (run(f"losses.py:{n}", cwd=losses.parent) for n in ("Charbonnier", "broken"))
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert "ok      Gradients equal finite differences" in good.stdout
+    assert bad.returncode == 1
+    assert "FAILED  A batch written twice has the same loss" in bad.stdout
+    assert "Traceback" not in bad.stdout + bad.stderr
+
+
+def test_values_are_compared_with_one_of_ours(losses: Path):
+    assert check(load(f"{losses}:NotAValue"), "wasserstein").ok
+    wrong = check(load(f"{losses}:NotAValue"), "hinge")
+    assert [f.check for f in wrong.failed] == [
+        "Values and gradients are those of the reference (D)"
+    ]
+
+
+def test_one_side_written_as_a_function(losses: Path):
+    report = check(load(f"{losses}:d_loss"), "wasserstein.discriminator")
+    assert any("those of the reference" in f.check and f.verdict == "ok" for f in report.findings)
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("losses.py", "write MODULE:NAME"),
+        ("losses.py:Charbonier", "did you mean 'Charbonnier'"),
+        ("nowhere.py:Loss", "no file nowhere.py"),
+        ("no_such_module:Loss", "could not be imported"),
+        ("losses.py:Charbonnier(", "neither a name nor a call"),
+        ("losses.py:Charbonnier(depth=3)", "could not be made"),
+        ("losses.py:__import__('os')", "has no '__import__'"),
+    ],
+)
+def test_mistakes_in_the_target_are_usage_errors(losses: Path, target: str, words: str):
+    done = run(target, cwd=losses.parent)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_name_of_ours_gets_the_nearest():
+    with pytest.raises(UsageError, match="did you mean 'psnr'"):
+        check(gl.L1(), "psnrr")
+    with pytest.raises(UsageError, match="no side 'middle'"):
+        check(gl.L1(), "hinge.middle")
+
+
+def test_expressions_take_literals_and_names_only():
+    names = {"Relativistic": gl.Relativistic, "Hinge": gl.Hinge}
+    made = build("Relativistic(Hinge(margin=2.0))", names, "ganloss")
+    assert made == gl.Relativistic(gl.Hinge(2.0))
+    for expression in ("Hinge().margin", "(lambda: 1)()", "[Hinge]"):
+        with pytest.raises(UsageError):
+            build(expression, names, "ganloss")
+
+
+class TwiceDeclared(gl.ElementwisePair):
+    batch_statistic = True
+
+    def real_side(self, scores):
+        return -scores
+
+    fake_side = generator_side = real_side
+
+
+class Paired(gl.ElementwisePair):
+    paired = True
+
+    def real_side(self, scores):
+        return -scores
+
+    def fake_side(self, scores):
+        return scores
+
+    generator_side = real_side
+
+
+@pytest.mark.parametrize(
+    ("pair", "sentence"),
+    [
+        (TwiceDeclared(), "The loss of a batch is the mean over its samples"),
+        (Paired(), "Sample i of real meets sample i of fake only if declared"),
+    ],
+)
+def test_a_declaration_that_is_not_true_is_found(pair: gl.GANLoss, sentence: str):
+    assert any(finding.check.startswith(sentence) for finding in check(pair).failed)
