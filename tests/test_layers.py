@@ -12,9 +12,9 @@ SRC = Path(ganloss.__file__).parent
 
 #: Lowest first. The modules of a line may use each other; cycles are looked for separately.
 LAYERS = (
-    ("_errors", "_lazy", "_random", "_scores", "_version"),
+    ("_errors", "_latex", "_lazy", "_random", "_scores", "_version"),
     ("losses", "penalties", "terms", "objective", "games"),
-    ("check", "engine", "data", "networks", "metrics"),
+    ("cards", "check", "engine", "data", "networks", "metrics"),
     ("recipes", "runs"),
     ("lab", "cli"),
 )

@@ -8,8 +8,13 @@ from typing import Any, cast
 
 from ganloss.check._report import Finding as Finding
 from ganloss.check._report import Report as Report
+from ganloss.losses import LOSSES
+from ganloss.penalties import PENALTIES
+from ganloss.terms import TERMS
 
 __all__ = ["Finding", "Report", "check"]
+
+_REGISTRIES = (LOSSES, PENALTIES, TERMS)
 
 
 def check(thing: Any, like: str | None = None) -> Report:
@@ -59,25 +64,24 @@ def _reference(like: str | None) -> tuple[Any, str | None, Any]:
     """Find ours of that name, the side that is meant, and how it is called."""
     if like is None:
         return None, None, None
-    import ganloss
     from ganloss._errors import UsageError
     from ganloss._lazy import suggest
     from ganloss.check.load import build
     from ganloss.check.terms import SHAPES
 
+    classes = {cls.__name__: cls for registry in _REGISTRIES for cls in registry.values()}
+    entries = {name: cls for registry in _REGISTRIES for name, cls in registry.items()}
     name, _, side = like.partition(".") if "(" not in like else (like, "", "")
     if side and side not in ("discriminator", "generator"):
         raise UsageError(f"a pair has no side {side!r}; use .discriminator or .generator")
-    for registry in (ganloss.LOSSES, ganloss.PENALTIES, ganloss.TERMS):
-        if name in registry:
-            expression = _EXAMPLES.get(name, registry[name].__name__)
-            return build(expression, _public(), "ganloss"), side or None, SHAPES.get(name)
-    if name in ganloss.PUBLIC_NAMES or "(" in name:
-        found = build(name, _public(), "ganloss")
-        names = {cls.__name__: key for key, cls in ganloss.TERMS.items()}
-        return found, side or None, SHAPES.get(names.get(type(found).__name__, ""))
-    known = [*ganloss.LOSSES, *ganloss.PENALTIES, *ganloss.TERMS]
-    raise UsageError(f"there is no loss {like!r}{suggest(name, known)}; see `ganloss losses list`")
+    if name not in entries and name not in classes and "(" not in name:
+        hint = suggest(name, [*classes, *entries])
+        raise UsageError(f"there is no loss {like!r}{hint}; see `ganloss losses list`")
+    cls = entries.get(name)
+    expression = name if cls is None else _EXAMPLES.get(name, cls.__name__)
+    found = build(expression, classes, "ganloss")
+    entry = next(key for key, cls in entries.items() if isinstance(found, cls))
+    return found, side or None, SHAPES.get(entry)
 
 
 #: Entries that cannot be made without arguments, with the usual ones.
@@ -87,9 +91,3 @@ _EXAMPLES = {
     "cosine": "Cosine(dim=1)",
     "perceptual": 'Perceptual(pretrained="random", value_range=(0, 1))',
 }
-
-
-def _public() -> dict[str, Any]:
-    import ganloss
-
-    return {name: getattr(ganloss, name) for name in ganloss.PUBLIC_NAMES}

@@ -13,6 +13,7 @@ from ganloss._version import __version__
 VERBS = {
     "demo": ("ganloss.cli.demo", "train a GAN on real data that ship with the dependencies"),
     "train": ("ganloss.cli.train", "train a GAN on your images"),
+    "losses": ("ganloss.cli.losses", "list every loss, or show the card of one"),
     "check": ("ganloss.cli.check", "try every loss's properties on your own loss"),
     "doctor": ("ganloss.cli.doctor", "show versions, devices and what is missing"),
 }

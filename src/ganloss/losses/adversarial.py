@@ -23,6 +23,14 @@ class Minimax(ElementwisePair):
     Computed from raw scores by softplus, so it is exact where log(1 - sigmoid) is not. At the
     best discriminator the value is -log 4 + 2 JS(p, q).
 
+    Use: To study the original game. In practice prefer :class:`NonSaturating`: this G learns
+    nothing where D is sure.
+
+    Cost: One softplus per score and side.
+
+    Peers: TF-GAN minimax_*, torchgan Minimax*: same scale. mimicry's minimax_loss_gen is in fact
+    the non-saturating one.
+
     References:
         Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014, arXiv:1406.2661, eq. 1.
 
@@ -66,10 +74,19 @@ class NonSaturating(ElementwisePair):
                + E_z[\mathrm{softplus}(D(G(z)))] \\
         L_G &= E_z[\mathrm{softplus}(-D(G(z)))]
 
-    Peers call it vanilla, bce, logistic or nsgan. Some halve L_D (pix2pix); weigh it by 0.5 then.
+    Also known as vanilla, bce, logistic or nsgan.
 
     Args:
         real_label: label *a* of real samples; 0.9 is one-sided label smoothing.
+
+    Use: The first choice for a new GAN, best with R1 (game ``ns-r1``) or relativistic with R1 and
+    R2 (``r3gan``).
+
+    Cost: One softplus per score and side.
+
+    Peers: TF-GAN modified_*, StudioGAN and BasicSR vanilla, BasicSR wgan_softplus, StyleGAN
+    logistic: same scale. junyanz vanilla, pix2pix: D
+    times 1/2.
 
     References:
         Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014, arXiv:1406.2661, section 3.
@@ -119,6 +136,14 @@ class Wasserstein(ElementwisePair):
     Without weight clipping, a gradient penalty or spectral norm the critic grows without bound.
     In ``GAMES``, ``wgan`` clips and ``wgan-gp`` carries the penalty.
 
+    Use: With a gradient penalty, when scores should follow the quality of samples.
+
+    Cost: One mean per side; the penalty beside it costs about as much as two more backward passes
+    of D.
+
+    Peers: TF-GAN wasserstein_*, StudioGAN wasserstein, BasicSR wgan: same scale. junyanz wgangp: D
+    times 1/2, and its penalty is never applied.
+
     References:
         Arjovsky et al., "Wasserstein GAN", ICML 2017, arXiv:1701.07875, eqs. 2-3 and algorithm 1.
 
@@ -161,13 +186,19 @@ class LeastSquares(ElementwisePair):
         L_D &= \tfrac12 E_x[(D(x) - b)^2] + \tfrac12 E_z[(D(G(z)) - a)^2] \\
         L_G &= \tfrac12 E_z[(D(G(z)) - c)^2]
 
-    The halves are the paper's. CycleGAN's code leaves G unhalved (weigh it by 2); BasicSR and
-    mmgeneration leave both unhalved.
+    The halves are the paper's.
 
     Args:
         fake_target: *a*.
         real_target: *b*.
         generator_target: *c*. With (a, b, c) = (-1, 1, 0) G minimises a Pearson chi-square.
+
+    Use: Image-to-image work with a patch discriminator: pix2pix and CycleGAN train well with it.
+
+    Cost: One square per score and side.
+
+    Peers: TF-GAN least_squares_*, torchgan LeastSquares*, StudioGAN least_square: same scale.
+    junyanz lsgan: D the same, G times 2. BasicSR and mmgeneration lsgan: both times 2.
 
     References:
         Mao et al., "Least Squares GANs", ICCV 2017, arXiv:1611.04076, eqs. 2, 8 and 9.
@@ -208,6 +239,13 @@ class Hinge(ElementwisePair):
 
     Args:
         margin: *m*, positive; 1 in the papers. Scores beyond it give D no gradient.
+
+    Use: Larger class-conditional models with spectral norm (SAGAN, BigGAN); game ``hinge``.
+
+    Cost: One clamp per score and side.
+
+    Peers: TF-GAN wasserstein_hinge_*, StudioGAN, BasicSR and mmgeneration hinge: same scale.
+    lightweight-gan inverts the sign. MONAI applies it to tanh(D), which is another loss.
 
     References:
         Lim & Ye, "Geometric GAN", 2017, arXiv:1705.02894.

@@ -28,6 +28,13 @@ class Relativistic(GANLoss):
     Raises:
         TypeError: the base has no separate loss for real scores.
 
+    Use: With R1 and R2 (game ``r3gan``): the simplest recipe known to reach modern results. It
+    keeps G from dropping modes, since each fake is judged beside a real sample.
+
+    Cost: The base's on half as many numbers; G's step scores real samples as well.
+
+    Peers: R3GAN: same scale. TF-GAN has the average form only, which is another loss.
+
     References:
         Jolicoeur-Martineau, "The relativistic discriminator", ICLR 2019, arXiv:1807.00734,
         eqs. 3-4.

@@ -33,6 +33,14 @@ class GradientPenalty(Penalty):
         one_sided: punish norms above ``center`` only.
         points: where the gradient is taken: ``"interpolates"``, ``"real"`` or ``"fake"``.
 
+    Use: With :class:`~ganloss.Wasserstein` (game ``wgan-gp``). With other pairs R1 is the more
+    usual choice.
+
+    Cost: A forward pass of D at the interpolates and a double backward pass.
+
+    Peers: TF-GAN wasserstein_gradient_penalty, StudioGAN apply_gp, CUT: same scale. torchgan takes
+    the norm over the whole batch and BasicSR over the channels, which are other penalties.
+
     References:
         Gulrajani et al., "Improved Training of Wasserstein GANs", NeurIPS 2017, arXiv:1704.00028,
         eq. 3 and algorithm 1.
@@ -109,8 +117,16 @@ class R1(Penalty):
         R_1 = \tfrac12 E_x\big[\lVert \nabla_x D(x) \rVert_2^2\big]
 
     The half is the paper's, so the weight is its :math:`\gamma` (10 there; 0.05 to 150 in R3GAN,
-    depending on the data). Peers disagree: StudioGAN and StyleGAN keep the half, mmgeneration
-    and GAN_stability drop it.
+    depending on the data).
+
+    Use: Almost always: it makes non-saturating games converge locally. Raise gamma when D
+    overpowers G, lower it when samples stay blurred; it scales with the resolution.
+
+    Cost: A double backward pass; no forward pass of its own with a :class:`~ganloss.Critic`.
+    Lazily (every 16 steps) nearly free.
+
+    Peers: StudioGAN apply_r1_reg, StyleGAN3, R3GAN: same scale. GAN_stability, mmgeneration,
+    BasicSR drop the half: their weight w is gamma = 2 w here.
 
     References:
         Mescheder et al., "Which Training Methods for GANs do actually Converge?", ICML 2018,
@@ -146,6 +162,12 @@ class R2(Penalty):
         R_2 = \tfrac12 E_z\big[\lVert \nabla_x D(G(z)) \rVert_2^2\big]
 
     The weight is the paper's :math:`\gamma`. R3GAN uses R1 and R2 with the same weight.
+
+    Use: Beside R1, with a relativistic pair (game ``r3gan``).
+
+    Cost: As R1.
+
+    Peers: R3GAN: same scale. GAN_stability drops the half.
 
     References:
         Mescheder et al., "Which Training Methods for GANs do actually Converge?", ICML 2018,

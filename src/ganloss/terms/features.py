@@ -51,6 +51,15 @@ class Perceptual(nn.Module):
         WeightsError: the weights are not here and cannot be had, or are not those of the network.
         ValueError: an unknown network or layer, or a wrong number of weights.
 
+    Use: Super-resolution and style: textures that look right rather than pixels that are right.
+    Add a pixel term to keep colours.
+
+    Cost: One pass of the network's first layers for the target and one, with backward, for the
+    input.
+
+    Peers: Johnson's own code; BasicSR PerceptualLoss (L1 by default), piq ContentLoss: same for
+    equal distances and layers.
+
     References:
         Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
         ECCV 2016, arXiv:1603.08155, eq. 2 (relu2_2 for super-resolution, relu3_3 for transfer).
@@ -367,6 +376,13 @@ class FeatureMatching:
     sample i of the other: for generators without pairs use :class:`MeanFeatureMatching`. Real maps
     are detached. The paper's weight is 10; leave the scores themselves out of the lists.
 
+    Use: Paired generators (pix2pixHD, vocoders) beside the adversarial loss; it steadies training.
+
+    Cost: One elementwise pass per map; the maps come from scores computed anyway.
+
+    Peers: pix2pixHD divides by the number of discriminators and layers, times 4; HiFi-GAN's
+    feature_loss is twice ours.
+
     References:
         Wang et al., "High-Resolution Image Synthesis and Semantic Manipulation with Conditional
         GANs", CVPR 2018, arXiv:1711.11585, eq. 4 (pix2pixHD).
@@ -412,6 +428,13 @@ class MeanFeatureMatching:
     with the mean over the batch only and the squared norm over the rest. Samples need no partner,
     and the batches may differ in size. Real features are detached. A statistic of the whole
     (local) batch.
+
+    Use: Unpaired generators that oscillate; semi-supervised learning.
+
+    Cost: One mean per map.
+
+    Peers: StudioGAN: same scale. torchgan compares unpaired samples one by one, which is another
+    loss.
 
     References:
         Salimans et al., "Improved Techniques for Training GANs", NeurIPS 2016, arXiv:1606.03498,

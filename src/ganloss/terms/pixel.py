@@ -19,6 +19,12 @@ class L1(Term):
 
     torch's ``l1_loss``, except that shapes must be equal. The gradient at equality is 0.
 
+    Use: Paired translation beside a GAN loss, with a large weight (100): sharper than MSE.
+
+    Cost: One elementwise pass.
+
+    Peers: torch L1Loss, pix2pix: same scale, but they broadcast.
+
     References:
         Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks",
         CVPR 2017, arXiv:1611.07004, eq. 3 (pix2pix; weight 100 there).
@@ -41,6 +47,12 @@ class MSE(Term):
     .. math:: L = \tfrac1n \sum_i (x_i - y_i)^2
 
     torch's ``mse_loss``, except that shapes must be equal.
+
+    Use: Where the mean is the answer: denoising, PSNR. It blurs what is uncertain.
+
+    Cost: One elementwise pass.
+
+    Peers: torch MSELoss: same scale, but it broadcasts.
 
     References:
         Ledig et al., "Photo-Realistic Single Image Super-Resolution Using a Generative
@@ -68,6 +80,12 @@ class PSNR(Term):
 
     Args:
         data_range: distance from black to white: 1 for [0, 1], 2 for [-1, 1], 255 for 0..255.
+
+    Use: To train for decibels: every image counts alike, however small its error is already.
+
+    Cost: One elementwise pass.
+
+    Peers: piq and torchmetrics give decibels, of which more is better: minus ours.
 
     References:
         Huynh-Thu & Ghanbari, "Scope of validity of PSNR in image/video quality assessment",
@@ -121,6 +139,13 @@ class Cosine(Term):
         dim: where the vectors lie. None means the last dimension and is allowed up to rank 3; for
             images ``(N, C, H, W)`` say ``dim=1`` to compare the channels of each pixel. A tensor
             of rank 1 is one vector.
+
+    Use: Embeddings and features whose size means nothing.
+
+    Cost: Three elementwise passes.
+
+    Peers: 1 - torch cosine_similarity, whose gradient at a zero vector is -1e8 and which depends
+    on sizes below 1e-8.
 
     References:
         Salton & McGill, "Introduction to Modern Information Retrieval", 1983 (the measure).

@@ -38,6 +38,13 @@ class SSIM(Term):
     Raises:
         ValueError: an image is smaller than the window, or is not ``(N, C, H, W)``.
 
+    Use: Restoration, beside L1, where structure matters more than exact colour.
+
+    Cost: Four filtered maps and an analytic gradient.
+
+    Peers: piq (which shrinks images from 384 pixels), pytorch-msssim (data_range=255 unless told),
+    torchmetrics (guesses the range unless told): index the same. kornia's loss is half of ours.
+
     References:
         Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity",
         IEEE TIP 13(4), 2004, eqs. 13-17.
@@ -104,6 +111,13 @@ class MultiScaleSSIM(Term):
     Raises:
         ValueError: an image is too small for that many scales (five need 176 pixels), or is not
             ``(N, C, H, W)``.
+
+    Use: As SSIM, for images of 176 pixels and more that are looked at from different distances.
+
+    Cost: About 1.3 times SSIM's.
+
+    Peers: pytorch-msssim and piq at sizes all scales divide; they pad odd ones. kornia mixes up
+    channels.
 
     References:
         Wang et al., "Multi-scale structural similarity for image quality assessment", Asilomar

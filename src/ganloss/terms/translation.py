@@ -27,6 +27,12 @@ class CycleConsistency:
     Args:
         criterion: a term that compares the reconstruction with the original.
 
+    Use: Unpaired translation, weight 10.
+
+    Cost: Two more passes of the generators (four, if the fakes are not passed in).
+
+    Peers: junyanz lambda_A = lambda_B = 10: same scale.
+
     References:
         Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
         Networks", ICCV 2017, arXiv:1703.10593, eq. 2.
@@ -89,6 +95,12 @@ class Identity:
 
     Args:
         criterion: a term that compares the result with the original.
+
+    Use: Unpaired translation in which colours should stay, weight 5.
+
+    Cost: Two more passes of the generators.
+
+    Peers: junyanz lambda_identity = 0.5, times lambda_A = 10: weight 5 here.
 
     References:
         Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial

@@ -1,0 +1,125 @@
+"""Loss cards: complete for every entry, and readable."""
+
+import subprocess
+import sys
+
+import pytest
+
+import ganloss as gl
+from ganloss._latex import plain
+from ganloss.cards import Reference, card, cards
+
+EVERY = list(cards())
+
+
+@pytest.mark.parametrize("found", EVERY, ids=lambda found: found.name)
+def test_every_card_is_complete(found):
+    for part in ("summary", "needs", "use", "cost", "peers"):
+        assert getattr(found, part), part
+    assert found.formula
+    assert found.formula_text
+    assert found.references
+    assert set(found.meanings) >= set(found.settings), "every setting is explained"
+    for reference in found.references:
+        assert reference.authors, reference.text
+        assert reference.year, reference.text
+        assert reference.text.endswith(".")
+
+
+@pytest.mark.parametrize("found", EVERY, ids=lambda found: found.name)
+def test_formulas_are_free_of_latex(found):
+    for text in (found.formula_text, found.summary, found.use, found.peers, *found.notes):
+        assert not set(text) & set("\\&`$"), text
+        assert text.count("(") == text.count(")"), text
+
+
+def test_cards_cover_every_registry():
+    names = [found.name for found in EVERY]
+    assert names == [*gl.LOSSES, *gl.PENALTIES, *gl.TERMS]
+
+
+def test_a_card_is_found_by_its_name_or_its_class():
+    assert card("ssim") == card("SSIM")
+    assert card("Least_Squares").name == "least-squares"
+    with pytest.raises(KeyError, match="did you mean 'ssim'"):
+        card("sssim")
+
+
+def test_defaults_and_meanings_are_those_of_the_class():
+    assert card("least-squares").settings == {
+        "fake_target": "0.0",
+        "real_target": "1.0",
+        "generator_target": "1.0",
+    }
+    assert card("ssim").settings["data_range"] == ""
+    assert card("hinge").meanings["margin"].startswith("m, positive; 1 in the papers")
+
+
+def test_bibtex():
+    reference = Reference.parse(
+        'Gulrajani et al., "Improved Training of Wasserstein GANs", NeurIPS 2017, '
+        "arXiv:1704.00028, eq. 3 and algorithm 1."
+    )
+    assert reference.bibtex.splitlines() == [
+        "@misc{gulrajani2017improved,",
+        "  author = {Gulrajani and others},",
+        "  title = {{Improved Training of Wasserstein GANs}},",
+        "  year = {2017},",
+        "  eprint = {1704.00028},",
+        "  archiveprefix = {arXiv},",
+        "}",
+    ]
+
+
+def test_two_papers_are_two_references():
+    assert [r.year for r in card("hinge").references] == ["2017", "2018"]
+
+
+@pytest.mark.parametrize(
+    ("latex", "text"),
+    [
+        (r"\tfrac1n \sum_i |x_i - y_i|", "(1)/(n) Σ_i |x_i - y_i|"),
+        (r"E[\log \sigma(D(x))]", "E[log σ(D(x))]"),
+        (r"\lVert \nabla_{\hat x} D(\hat x) \rVert_2^2", "‖∇_x\u0302 D(x\u0302)‖_2²"),
+        (r"10^{-12} + e^{u - v}", "10⁻¹² + e^(u - v)"),
+        (r"a \\ b, \qquad c", "a\nb\nc"),
+        (r"\mathrm{softplus}(-x)", "softplus(-x)"),
+        (r"f^*(g)", "f*(g)"),
+    ],
+)
+def test_latex_in_plain_text(latex: str, text: str):
+    assert plain(latex) == text.replace("(1)/(n)", "1/n")
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ganloss", "losses", *words],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+
+
+def test_the_commands():
+    listed = run("list")
+    assert listed.returncode == 0
+    assert all(name in listed.stdout for name in (*gl.LOSSES, *gl.PENALTIES, *gl.TERMS))
+    shown = run("show", "wasserstein")
+    assert "L_D = E_z[D(G(z))] - E_x[D(x)]" in shown.stdout
+    assert run("show", "ssim", "--bibtex").stdout.startswith("@misc{wang2004image,")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("show", "hinje"), "did you mean 'hinge'"),
+        (("show",), "not understood"),
+        (("describe", "ssim"), "not understood"),
+        (("list", "--all"), "there is no --all"),
+    ],
+)
+def test_mistakes_are_usage_errors(words: tuple[str, ...], sentence: str):
+    done = run(*words)
+    assert done.returncode == 2
+    assert sentence in done.stderr
