@@ -4,9 +4,13 @@ import sys
 
 import torch
 
-from benchmarks import imports, training
+from benchmarks import imports, structural, training
 
-FAMILIES = {"imports": imports.rows, "training": training.rows}
+FAMILIES = {
+    "imports": imports.rows,
+    "structural": structural.rows,
+    "training": training.rows,
+}
 
 
 def main(names: list[str]) -> int:

@@ -41,7 +41,9 @@ class Penalty(ABC):
         Raises:
             TypeError: a needed argument is missing or is not a floating tensor.
             ValueError: an empty batch, or real and fake that would broadcast.
-            RuntimeError: under ``torch.no_grad()``.
+            RuntimeError: under ``torch.no_grad()``, inside a ``torch.func`` transform, or with a
+                discriminator compiled by ``torch.compile``, whose backward pass cannot be
+                differentiated: give penalties the discriminator itself.
         """
         samples = {"real": real, "fake": fake}
         for name in self.needs:
@@ -70,3 +72,14 @@ def _check_samples(value: object, name: str, penalty: str) -> None:
         raise ValueError(
             f"{name} has shape {tuple(value.shape)}; at least one sample is needed, (N, ...)"
         )
+    _check_outside_of_transforms(value, penalty)
+
+
+def _check_outside_of_transforms(value: Tensor, penalty: str) -> None:
+    try:
+        value.detach().requires_grad_(True)
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"{penalty} differentiates the critic itself, which does not work inside torch.func "
+            "transforms (vmap, grad): call it outside, on the whole batch"
+        ) from error

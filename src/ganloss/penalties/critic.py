@@ -84,11 +84,22 @@ def differentiable_scores(critic: Callable[..., Any], x: Tensor) -> tuple[Tensor
                 f"the critic returned {scale.shape[0]} scores for {x.shape[0]} samples; its "
                 "output must keep the batch in front, shape (N, ...)"
             )
+        _check_not_compiled(scale)
         values = scale.flatten(1).mean(1) if scale.dim() > 1 else scale
         total = values if total is None else total + values
     if total is None:
         raise ValueError("the critic returned no scores")
     return leaf, total
+
+
+def _check_not_compiled(scores: Tensor) -> None:
+    # Otherwise torch says so only in backward(), where nobody knows which discriminator is meant.
+    if type(scores.grad_fn).__name__.startswith("CompiledFunction"):
+        raise RuntimeError(
+            "the discriminator was compiled by torch.compile, and the backward pass of compiled "
+            "code cannot be differentiated, as gradient penalties must: give the penalty the "
+            "discriminator itself, e.g. gp(D, ...) beside compiled_D = torch.compile(D)"
+        )
 
 
 def input_gradient(critic: Callable[..., Any], x: Tensor) -> Tensor:

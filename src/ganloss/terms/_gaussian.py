@@ -1,9 +1,13 @@
 """The Gaussian window of SSIM, as sums of shifted images along one axis and then the other."""
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+#: Up to this many pixels a side, a few products of matrices are faster than many sums.
+_SMALL = 48
 
 
 def gaussian(window: int, sigma: float) -> tuple[float, ...]:
@@ -27,6 +31,54 @@ def blur(maps: Tensor, taps: tuple[float, ...]) -> Tensor:
             total = torch.add(total, maps.narrow(axis, i, length), alpha=tap)
         maps = total
     return maps
+
+
+def average(maps: Tensor, taps: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+    """Filter contiguous ``maps (..., H, W)`` without a graph, and give scratch memory as well.
+
+    Small images are multiplied by banded matrices, which is one call for each axis. Larger ones
+    are filtered in place: the last ``len(taps) - 1`` rows and columns, where windows would run
+    over the edge, then stay, and hold no meaningful values.
+    """
+    if not _is_small(maps):
+        spare = torch.empty_like(maps)
+        blur_in_place(maps, spare, taps)
+        return maps, spare
+    *_, height, width = maps.shape
+    left, right = _band(height, taps, maps.dtype), _band(width, taps, maps.dtype)
+    with torch.autocast("cpu", enabled=False):
+        rows = (maps.view(-1, width) @ right.T).view(-1, height, len(right))
+        averaged = (left @ rows).view(*maps.shape[:-2], len(left), len(right))
+    return averaged, torch.empty_like(averaged)
+
+
+def spread(
+    slopes: Tensor, size: tuple[int, int], scratch: Tensor, taps: tuple[float, ...]
+) -> Tensor:
+    """Transpose of :func:`average`: from the places of the window to the pixels ``size``."""
+    if slopes.shape[-2:] == size:
+        spread_in_place(slopes, scratch, taps)
+        return slopes
+    (height, width), (rows, columns) = size, slopes.shape[-2:]
+    left, right = _band(height, taps, slopes.dtype), _band(width, taps, slopes.dtype)
+    with torch.autocast("cpu", enabled=False):
+        wide = (slopes.view(-1, columns) @ right).view(-1, rows, width)
+        return (left.T @ wide).view(*slopes.shape[:-2], height, width)
+
+
+def _is_small(maps: Tensor) -> bool:
+    # Elsewhere, or when asked to, products may be rounded to fewer digits than the type has.
+    exact = maps.device.type == "cpu" and torch.get_float32_matmul_precision() == "highest"
+    return exact and max(maps.shape[-2:]) <= _SMALL
+
+
+@lru_cache(maxsize=16)
+def _band(length: int, taps: tuple[float, ...], dtype: torch.dtype) -> Tensor:
+    """Matrix that filters a line, ``(places, length)``."""
+    matrix = torch.zeros(length - len(taps) + 1, length, dtype=dtype)
+    for i in range(len(matrix)):
+        matrix[i, i : i + len(taps)] = torch.tensor(taps, dtype=dtype)
+    return matrix
 
 
 def blur_in_place(maps: Tensor, spare: Tensor, taps: tuple[float, ...]) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn.functional import avg_pool2d
 
-from ganloss.terms._gaussian import blur, blur_in_place, gaussian, spread_in_place
+from ganloss.terms._gaussian import average, blur, gaussian, spread
 from ganloss.terms._term import Term, check_positive, checked_images
 
 #: Planes are worked off in pieces of about this many pixels, which stay in the processor's cache.
@@ -214,8 +214,8 @@ class _Formula(NamedTuple):
 
     @property
     def scale(self) -> float:
-        """Factor left out until the end: a half was taken of each of the two parts."""
-        return 2.0 if self.c1 is None else 4.0
+        """Factor left out until the end: half of the luminance is computed."""
+        return 1.0 if self.c1 is None else 2.0
 
     def places(self, images: Tensor) -> tuple[int, int]:
         """Count the rows and columns of places where the window fits."""
@@ -270,7 +270,8 @@ class _PlaneMeans(Function):
             x, y = _plain_gradients(input, target, ctx.formula, g)
         else:
             rows, columns = ctx.formula.places(input)
-            g = (g * (ctx.formula.scale / (rows * columns)))[..., None, None]
+            # The gradients are halves.
+            g = (g * (2 * ctx.formula.scale / (rows * columns)))[..., None, None]
             x, y = (d * g if n else None for d, n in zip(gradients, needs, strict=True))
         return x, y, None, None
 
@@ -317,7 +318,7 @@ def _fused(
 
 def _planes_per_piece(planes: Tensor) -> int:
     """All planes at once, except on a CPU, whose cache is small."""
-    if planes.device.type != "cpu":
+    if planes.device.type != "cpu" or planes.numel() <= 2 * _PIXELS_PER_PIECE:
         return planes.shape[0]
     return max(1, _PIXELS_PER_PIECE // (planes.shape[1] * planes.shape[2]))
 
@@ -329,64 +330,64 @@ def _fuse_piece(
 
     With the local moments m_x, m_y, e = E[x² + y²], p = E[xy] of centred images,
 
-        C = (p - m_x m_y + C₂/2) / (e - m_x² - m_y² + C₂)      half the contrast and structure
-        L = (X Y + C₁/2) / (X² + Y² + C₁)                      half the luminance, X = m_x + centre
+        C = (2 p - 2 m_x m_y + C₂) / (e - m_x² - m_y² + C₂)        contrast and structure
+        L = (X Y + C₁/2) / (X² + Y² + C₁)                          half the luminance
 
-    the similarity is 4 C L. Each pass over memory counts, so steps work in place, and the 4 of
-    value and derivatives comes in at the end.
+    where X is m_x + centre, the similarity is 2 C L. Each pass over memory counts, so steps work
+    in place, and factors of 2 come in at the end.
     """
-    centres = _centre(x), _centre(y)
-    x, y = x - centres[0], y - centres[1]
-    maps, spare = x.new_empty(4, *x.shape), x.new_empty(4, *x.shape)
-    _fill_products(maps, x, y)
-    blur_in_place(maps, spare, formula.taps)
-    contrast = _fill_contrast(maps, formula.c2)
+    both = x.new_empty(2, *x.shape)
+    centres = torch.stack((_centre(x), _centre(y)))
+    for image, centre, centred in zip((x, y), centres, both, strict=True):
+        torch.sub(image, centre, out=centred)
+    products = x.new_empty(4, *x.shape)
+    _fill_products(products, both, formula.c2)
+    maps, spare = average(products, formula.taps)
+    contrast = _fill_contrast(maps)
     luminance = _fill_luminance(maps, spare, centres, formula.c1)
     similarity = contrast if luminance is None else contrast * luminance
     rows, columns = formula.places(x)
     torch.mean(similarity[:, :rows, :columns], (-2, -1), out=means)
     if gradients:
-        slopes = x.new_empty(2 + len(gradients), *x.shape)
+        slopes = x.new_empty(2 + len(gradients), *maps.shape[1:])
         _fill_slopes(slopes, maps, spare, luminance)
-        spread_in_place(slopes, maps[: len(slopes)], formula.taps)
-        for gradient, slope, (own, other) in zip(
-            gradients, slopes[2:], ((x, y), (y, x)), strict=False
-        ):
-            torch.addcmul(slope, other, slopes[1], out=gradient)
-            gradient.addcmul_(own, slopes[0], value=-2)
+        size = (x.shape[-2], x.shape[-1])
+        slopes = spread(slopes, size, products[: len(slopes)], formula.taps)
+        for i, gradient in enumerate(gradients):
+            torch.addcmul(slopes[2 + i], both[1 - i], slopes[1], out=gradient)
+            gradient.addcmul_(both[i], slopes[0], value=-1)
 
 
-def _fill_products(maps: Tensor, x: Tensor, y: Tensor) -> None:
-    """Fill in what is averaged under the window: x² + y², xy, x and y."""
-    torch.mul(x, x, out=maps[0]).addcmul_(y, y)
-    torch.mul(x, y, out=maps[1])
-    maps[2].copy_(x)
-    maps[3].copy_(y)
+def _fill_products(maps: Tensor, both: Tensor, c2: float) -> None:
+    """Fill in what is averaged under the window: x² + y² + C₂, 2xy + C₂, x and y."""
+    x, y = both.unbind(0)
+    constant = x.new_tensor(c2)  # the average of a constant is the constant
+    torch.addcmul(constant, x, x, out=maps[0]).addcmul_(y, y)
+    torch.addcmul(constant, x, y, value=2, out=maps[1])
+    maps[2:].copy_(both)
 
 
-def _fill_contrast(maps: Tensor, c2: float) -> Tensor:
-    """Turn e into the denominator of C, and p into C, which is returned."""
+def _fill_contrast(maps: Tensor) -> Tensor:
+    """Turn the first map into the denominator of C, and the second into C, which is returned."""
     variances, covariance, x, y = maps.unbind(0)
-    variances.addcmul_(x, x, value=-1).addcmul_(y, y, value=-1).add_(c2)
-    covariance.addcmul_(x, y, value=-1).add_(c2 / 2)
-    return covariance.div_(variances)
+    variances.addcmul_(x, x, value=-1).addcmul_(y, y, value=-1)
+    return covariance.addcmul_(x, y, value=-2).div_(variances)
 
 
 def _fill_luminance(
-    maps: Tensor, spare: Tensor, centres: tuple[Tensor, Tensor], c1: float | None
+    maps: Tensor, spare: Tensor, centres: Tensor, c1: float | None
 ) -> Tensor | None:
     """Fill the spare maps with X, Y, the denominator of L, and L, which is returned."""
     if c1 is None:
         return None
+    torch.add(maps[2:], centres, out=spare[:2])
     x, y, denominator, luminance = spare.unbind(0)
-    torch.add(maps[2], centres[0], out=x)
-    torch.add(maps[3], centres[1], out=y)
-    torch.mul(x, x, out=denominator).addcmul_(y, y).add_(c1)
-    return torch.mul(x, y, out=luminance).add_(c1 / 2).div_(denominator)
+    torch.addcmul(x.new_tensor(c1), x, x, out=denominator).addcmul_(y, y)
+    return torch.addcmul(x.new_tensor(c1 / 2), x, y, out=luminance).div_(denominator)
 
 
 def _fill_slopes(slopes: Tensor, maps: Tensor, spare: Tensor, luminance: Tensor | None) -> None:
-    """Fill in minus the derivative of C L by e, and those by p, m_x and (with room) m_y."""
+    """Fill in minus the derivative of C L by e, and half those by p, m_x and (with room) m_y."""
     variances, contrast, *means = maps.unbind(0)
     energy, product, *own_slopes = slopes.unbind(0)
     if luminance is None:
@@ -396,10 +397,10 @@ def _fill_slopes(slopes: Tensor, maps: Tensor, spare: Tensor, luminance: Tensor 
     torch.mul(contrast, product, out=energy)
     for i, slope in enumerate(own_slopes):
         own, other = means[i], means[1 - i]
-        torch.mul(own, energy, out=slope).mul_(2).addcmul_(other, product, value=-1)
+        torch.mul(own, energy, out=slope).addcmul_(other, product, value=-1)
         if luminance is not None:
             step = torch.addcmul(spare[1 - i], spare[i], luminance, value=-2)
-            slope.add_(step.mul_(contrast).div_(spare[2]))
+            slope.addcdiv_(step.mul_(contrast), spare[2], value=0.5)
 
 
 def _centre(x: Tensor) -> Tensor:
