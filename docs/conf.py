@@ -1,6 +1,15 @@
 """Sphinx configuration; the reference is made from docstrings."""
 
+import sys
+from pathlib import Path
+
 from ganloss import __version__
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import make_cards
+
+make_cards.write(Path(__file__).parent / "cards" / "index.md")
 
 project = "ganloss"
 author = "The ganloss developers"
