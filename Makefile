@@ -27,7 +27,7 @@ types: $(VENV)/dev
 docs: $(VENV)/dev
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
-bench: $(VENV)/test
+bench: $(VENV)/peers
 	$(BIN)/python -m benchmarks
 
 clean:
@@ -45,6 +45,10 @@ $(VENV)/base: $(VENV)/python pyproject.toml
 
 $(VENV)/test: $(VENV)/base
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[test]'
+	touch $@
+
+$(VENV)/peers: $(VENV)/test
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[peers]'
 	touch $@
 
 $(VENV)/dev: $(VENV)/test
