@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ganloss.losses import NonSaturating as NonSaturating
     from ganloss.losses import Relativistic as Relativistic
     from ganloss.losses import Wasserstein as Wasserstein
+    from ganloss.networks.load import load_generator as load_generator
     from ganloss.objective import Losses as Losses
     from ganloss.objective import WeightedSum as WeightedSum
     from ganloss.objective import every as every
@@ -60,6 +61,7 @@ _HOMES = {
     **_LOSS_HOMES,
     **_PENALTY_HOMES,
     **_TERM_HOMES,
+    "load_generator": "ganloss.networks.load",
     **dict.fromkeys(("Losses", "WeightedSum", "every", "ramp"), "ganloss.objective"),
     **dict.fromkeys(
         (

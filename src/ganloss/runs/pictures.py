@@ -16,7 +16,7 @@ _GUTTER_GRAY = 128
 
 _MOST_FRAMES = 60
 _FILM_PIXELS = 640
-_FRAME_MS, _LAST_FRAME_MS = 160, 2500
+_FRAME_MS, _LAST_FRAME_MS, _WALK_MS = 160, 2500, 60
 _STRIP, _BAR, _FONT_SIZE = 46, 6, 24
 _PAPER, _INK, _TRACK, _DONE = "#ffffff", "#1b1e24", "#dddddd", "#0072b2"
 
@@ -93,6 +93,22 @@ def write_gif(frames: Sequence[Path], target: Path, captions: Sequence[str]) -> 
         return
     chosen = _evenly(len(frames), _MOST_FRAMES)
     pictures = [_frame(frames[i], captions[i], (i + 1) / len(frames)) for i in chosen]
+    _write_animation(pictures, target, [_FRAME_MS] * (len(pictures) - 1) + [_LAST_FRAME_MS])
+
+
+def write_film(pictures: Sequence["Image.Image"], target: Path) -> None:
+    """Write pictures as a film that runs in a circle.
+
+    Raises:
+        StorageError: the disk is full or the folder is not writable.
+    """
+    paletted = [_in_256_colours(picture) for picture in pictures]
+    _write_animation(paletted, target, [_WALK_MS] * len(pictures))
+
+
+def _write_animation(
+    pictures: Sequence["Image.Image"], target: Path, milliseconds: list[int]
+) -> None:
     write_atomically(
         target,
         lambda stream: pictures[0].save(
@@ -100,11 +116,18 @@ def write_gif(frames: Sequence[Path], target: Path, captions: Sequence[str]) -> 
             format="GIF",
             save_all=True,
             append_images=pictures[1:],
-            duration=[_FRAME_MS] * (len(pictures) - 1) + [_LAST_FRAME_MS],
+            duration=milliseconds,
             loop=0,
             optimize=False,
         ),
     )
+
+
+def _in_256_colours(picture: "Image.Image") -> "Image.Image":
+    from PIL import Image
+
+    picture = picture.convert("RGB")
+    return picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
 
 
 def _evenly(count: int, most: int) -> list[int]:
@@ -132,7 +155,7 @@ def _frame(path: Path, caption: str, done: float) -> "Image.Image":
     font = ImageFont.load_default(size=_FONT_SIZE)
     middle = height + (_BAR + _STRIP) // 2
     draw.text((10, middle), caption, fill=_INK, font=font, anchor="lm")
-    return sheet.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    return _in_256_colours(sheet)
 
 
 def _opaque(path: Path) -> "Image.Image":

@@ -266,10 +266,11 @@ def next_commands(run: Run) -> list[str]:
     """Commands a user may want after this run."""
     data = shlex.quote(run.settings.data)
     other = "r3gan" if canonical_name(run.settings.loss) != "r3gan" else "hinge"
+    folder = shlex.quote(str(run.folder.path))
     return [
+        f"ganloss sample {folder} --seeds 0-63",
         f"ganloss train generate --data {data} --loss {other} --minutes 5",
-        f"ganloss train generate --resume {shlex.quote(str(run.folder.path))} "
-        f"--steps {2 * max(run.engine.step, 1)}",
+        f"ganloss train generate --resume {folder} --steps {2 * max(run.engine.step, 1)}",
         "ganloss train generate --data YOUR_FOLDER --image-size 32",
     ]
 

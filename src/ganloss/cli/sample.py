@@ -1,0 +1,84 @@
+"""``ganloss sample``: new pictures from a run."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from ganloss._errors import UsageError
+
+_HELP = """\
+Make new pictures with the generator of a finished run. A seed is a picture: the same seed gives
+the same one for ever.
+
+  ganloss sample runs/00000-wgan-gp-digits-s0                     64 pictures and a sheet of them
+  ganloss sample runs/00000-wgan-gp-digits-s0 --seeds 3,17,100-120
+  ganloss sample runs/00000-wgan-gp-digits-s0 --seeds 0-7 --walk  a film from seed to seed
+"""
+_MOST = 100_000
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}. See `ganloss sample --help`")
+
+
+def run(arguments: list[str]) -> int:
+    """Run ``ganloss sample RUN [--seeds 0-63] [--out DIR] [--no-files] [--walk]``."""
+    parser = _Parser(
+        prog="ganloss sample",
+        description=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("run", metavar="RUN", help="a run folder, or its export folder")
+    parser.add_argument("--seeds", default="0-63", help="e.g. 0-63 or 3,17,100-120")
+    parser.add_argument("--out", "--outdir", help="where to (default: RUN/generated)")
+    parser.add_argument("--no-files", action="store_true", help="the sheet only")
+    parser.add_argument("--walk", action="store_true", help="a film through the first 16 as well")
+    options = parser.parse_args(arguments)
+    seeds = parse_seeds(options.seeds)
+
+    from ganloss.networks.load import load_generator
+    from ganloss.runs import sampling
+    from ganloss.runs.folder import storage
+
+    generator = load_generator(options.run)
+    folder = Path(options.out) if options.out else Path(options.run) / "generated"
+    with storage(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    images = sampling.pictures(generator, sampling.latents(generator, seeds))
+    sampling.write_grid(images, folder / "grid.png")
+    if not options.no_files:
+        sampling.write_files(images, seeds, folder)
+        _say(f"files   {len(seeds)} in {folder}")
+    _say(f"sheet   {folder / 'grid.png'}")
+    if options.walk:
+        sampling.write_walk(generator, seeds, folder / "walk.gif")
+        _say(f"film    {folder / 'walk.gif'}")
+    return 0
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Read numbers and ranges, each once, in the order given.
+
+    Raises:
+        UsageError: not numbers, backwards, or too many.
+
+    >>> parse_seeds("3,10-12,3")
+    [3, 10, 11, 12]
+    """
+    seeds: dict[int, None] = {}
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise UsageError(f"--seeds is {text!r}; give numbers and ranges, e.g. 0-63 or 3,17")
+        start, end = int(first), int(last or first)
+        if end < start or end - start >= _MOST:
+            raise UsageError(f"--seeds has {part.strip()}; a range goes up, by less than {_MOST:,}")
+        seeds |= dict.fromkeys(range(start, end + 1))
+    return list(seeds)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
