@@ -91,18 +91,22 @@ def ssim_rows() -> list[Row]:
 
 
 def kept_for_backward(loss: Loss, x: Tensor, y: Tensor) -> int:
-    """Bytes autograd saves, inputs left out."""
+    """Bytes the graph keeps alive: what autograd saves and what our nodes hold, inputs left out."""
     seen: dict[int, int] = {}
 
-    def pack(tensor: Tensor) -> Tensor:
+    def count(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in (x.data_ptr(), y.data_ptr()):
             seen[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
         keep = loss(x, y)
-    del keep
+    nodes = [keep.grad_fn]
+    for node in nodes:
+        nodes += [parent for parent, _ in node.next_functions if parent is not None]
+        for tensor in getattr(node, "gradients", None) or ():
+            count(tensor)
     return sum(seen.values())
 
 

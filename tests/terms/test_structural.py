@@ -105,6 +105,27 @@ def test_first_and_second_derivatives_are_those_of_finite_differences():
     assert torch.autograd.gradgradcheck(term, (x, y))
 
 
+def test_a_retained_graph_gives_the_same_gradient_again():
+    """The first backward pass writes over what was computed for it."""
+    x, y = pair(2, 1, 14, 14)
+    x.requires_grad_(True)
+    loss = gl.SSIM(data_range=1.0)(x, y)
+    first, second = (torch.autograd.grad(loss, x, retain_graph=True)[0] for _ in range(2))
+    torch.testing.assert_close(second, first)
+    torch.testing.assert_close(torch.autograd.grad(3 * loss, x)[0], 3 * first)
+
+
+def test_gradients_add_up_in_a_leaf_that_is_used_twice():
+    x, y = pair(2, 1, 14, 14)
+    x.requires_grad_(True)
+    term = gl.SSIM(data_range=1.0)
+    (alone,) = torch.autograd.grad(term(x, y), x)
+    (term(x, y) + term(y, x)).backward()
+    torch.testing.assert_close(x.grad, 2 * alone)
+    term(x, y).backward()
+    torch.testing.assert_close(x.grad, 3 * alone)
+
+
 def test_constants():
     """(2ab + C1) / (a^2 + b^2 + C1): .5 and .25 give .8000639795, 0 and 1 give 9.999e-5."""
     half, zero = torch.full((1, 1, 32, 32), 0.5), torch.zeros(1, 1, 32, 32)

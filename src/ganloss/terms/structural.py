@@ -257,11 +257,14 @@ class _PlaneMeans(Function):
         input, target, ctx.formula, ctx.wanted = inputs
         ctx.mark_non_differentiable(*output[1:])
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(input, target, *output[1:])
+        ctx.save_for_backward(input, target)
+        # Not among the saved tensors: the first backward pass takes them and writes its result
+        # over them, since fresh memory of the images' size costs as much as the product.
+        ctx.gradients = output[1:]
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, ...]:
-        input, target, *gradients = ctx.saved_tensors
+        input, target = ctx.saved_tensors
         g, needs = upstream[0], ctx.needs_input_grad[:2]
         if g is None:
             return None, None, None, None
@@ -269,10 +272,12 @@ class _PlaneMeans(Function):
         if torch.is_grad_enabled() or not ready:
             x, y = _plain_gradients(input, target, ctx.formula, g)
         else:
+            gradients = ctx.gradients or _fused(input, target, ctx.formula, ctx.wanted)[1:]
+            ctx.gradients = None
             rows, columns = ctx.formula.places(input)
             # The gradients are halves.
             g = (g * (2 * ctx.formula.scale / (rows * columns)))[..., None, None]
-            x, y = (d * g if n else None for d, n in zip(gradients, needs, strict=True))
+            x, y = (d.mul_(g) if n else None for d, n in zip(gradients, needs, strict=True))
         return x, y, None, None
 
     @staticmethod
