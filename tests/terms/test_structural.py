@@ -1,6 +1,7 @@
 """SSIM and MS-SSIM: against scikit-image, piq, pytorch-msssim and a slow textbook form."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import piq
@@ -251,6 +252,46 @@ def test_gradients_of_ms_ssim_are_piqs():
         rtol=1e-6,
         atol=1e-12,
     )
+
+
+def test_second_derivatives_of_ms_ssim_are_those_of_finite_differences():
+    x, y = (z.requires_grad_(True) for z in pair(1, 1, 24, 24))
+    term = gl.MultiScaleSSIM(data_range=1.0, window=3, weights=(0.4, 0.6))
+    assert torch.autograd.gradcheck(term, (x, y), fast_mode=True)
+    assert torch.autograd.gradgradcheck(term, (x, y), fast_mode=True)
+
+
+def test_ms_ssim_works_under_vmap():
+    x, y = draw(3, 1, 1, 24, 24), draw(3, 1, 1, 24, 24, seed=1)
+    term = gl.MultiScaleSSIM(data_range=1.0, window=3, weights=(0.4, 0.6))
+    slopes = torch.func.vmap(torch.func.grad(term))(x, y)
+    alone = [torch.func.grad(term)(a, b) for a, b in zip(x, y, strict=True)]
+    torch.testing.assert_close(slopes, torch.stack(alone))
+
+
+def test_an_odd_last_row_is_left_out():
+    """25 pixels have the scales of 24."""
+    x, y = pair(1, 1, 25, 25)
+    term = gl.MultiScaleSSIM(data_range=1.0, window=3, weights=(1e-9, 1.0))
+    even = gl.SSIM(data_range=1.0, window=3)
+    halves = [torch.nn.functional.avg_pool2d(z[..., :24, :24], 2) for z in (x, y)]
+    assert term(x, y).item() == pytest.approx(even(*halves).item(), rel=1e-6)
+
+
+def test_memory_of_one_call_is_not_seen_by_another():
+    """Scratch memory is kept: results of different sizes, modes and threads stay apart."""
+    small, large = pair(2, 1, 16, 16), pair(2, 3, 70, 60)
+    term = gl.SSIM(data_range=1.0)
+    expected = [textbook(*images).tolist() for images in (small, large)]
+    with torch.inference_mode():
+        assert term.index(*small).tolist() == pytest.approx(expected[0])
+    first = term.index(*small)
+    second = term.index(*large)
+    assert first.tolist() == pytest.approx(expected[0])
+    assert second.tolist() == pytest.approx(expected[1])
+    with ThreadPoolExecutor(4) as pool:
+        for i, found in enumerate(pool.map(lambda z: term.index(*z), [small, large] * 20)):
+            assert found.tolist() == pytest.approx(expected[i % 2])
 
 
 def test_negative_terms_count_as_zero_with_finite_gradients():

@@ -6,6 +6,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from ganloss.terms._scratch import scratch
+
 #: Up to this many pixels a side, a few products of matrices are faster than many sums.
 _SMALL = 48
 
@@ -41,7 +43,7 @@ def average(maps: Tensor, taps: tuple[float, ...]) -> tuple[Tensor, Tensor]:
     over the edge, then stay, and hold no meaningful values.
     """
     if not _is_small(maps):
-        spare = torch.empty_like(maps)
+        spare = scratch("spare", maps, *maps.shape)
         blur_in_place(maps, spare, taps)
         return maps, spare
     *_, height, width = maps.shape
@@ -49,7 +51,7 @@ def average(maps: Tensor, taps: tuple[float, ...]) -> tuple[Tensor, Tensor]:
     with torch.autocast("cpu", enabled=False):
         rows = (maps.view(-1, width) @ right.T).view(-1, height, len(right))
         averaged = (left @ rows).view(*maps.shape[:-2], len(left), len(right))
-    return averaged, torch.empty_like(averaged)
+    return averaged, scratch("spare", averaged, *averaged.shape)
 
 
 def spread(
