@@ -10,19 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
+from data.folders import fill
 from ganloss._errors import DataError, UsageError
 from ganloss.data import decode
 from ganloss.data.decode import Fit
 from ganloss.data.files import ImageFile, list_images
 from ganloss.data.images import load_images
-
-
-def fill(folder: Path, count: int, size: int = 16) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(0)
-    for i in range(count):
-        pixels = rng.integers(0, 256, (size, size, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{i:03d}.png")
 
 
 def read_square(path: Path, size: int, fit: Fit) -> np.ndarray:

@@ -110,9 +110,10 @@ class LazyImages:
             DataError: a file cannot be read.
         """
         chosen = range(len(self))[rows] if isinstance(rows, slice) else rows.tolist()
-        pixels = list(self._pool.map(self._read, chosen))
-        empty = np.empty((0, *self.shape[1:]), np.uint8)
-        return torch.from_numpy(np.stack(pixels) if pixels else empty)
+        batch = np.empty((len(chosen), *self.shape[1:]), np.uint8)
+        for place, pixels in enumerate(self._pool.map(self._read, chosen)):
+            batch[place] = pixels
+        return torch.from_numpy(batch)
 
     def _read(self, row: int) -> np.ndarray:
         file = self._files[row]
@@ -244,4 +245,5 @@ def _megabytes(images: Tensor) -> str:
 
 def reason(error: BaseException) -> str:
     """Say in a line why a file cannot be read."""
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    line = str(error).partition("\n")[0].partition(" <_io.")[0]  # Pillow names the stream
+    return line or type(error).__name__

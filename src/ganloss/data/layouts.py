@@ -11,7 +11,7 @@ from ganloss.data.files import Source
 Kind = Literal["flat", "nested", "classes", "domains", "side by side"]
 
 _SPLITS = ("train", "val", "valid", "validation", "test")
-_DOMAINS = ("trainA", "trainB")
+DOMAINS = ("trainA", "trainB")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Classes:
 
 def recognise(source: Source, headers: Sequence[Header | str]) -> Kind:
     """Tell the layout of a source from its folders and the shapes of its images."""
-    if set(_DOMAINS) <= set(source.top_folders):
+    if set(DOMAINS) <= set(source.top_folders):
         return "domains"
     if _side_by_side(headers):
         return "side by side"
@@ -55,10 +55,10 @@ def training_part(source: Source) -> Source:
         DataError: the folders are two domains, which are not one set of images.
     """
     folders = source.top_folders
-    if set(_DOMAINS) <= set(folders):
+    if set(DOMAINS) <= set(folders):
         raise DataError(
             f"{source.path} holds two domains, {', '.join(folders)}; to generate images of one, "
-            f"use --data {source.path}/{_DOMAINS[0]}"
+            f"use --data {source.path}/{DOMAINS[0]}"
         )
     split = "train" in folders and set(folders) <= set(_SPLITS)
     return source.below("train") if split else source

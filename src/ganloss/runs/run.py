@@ -213,7 +213,7 @@ class Run:
     @property
     def threads(self) -> int:
         """CPU threads to compute with; tiny networks lose time waiting for a second one."""
-        tiny = self.data.shape[1] <= 8
+        tiny = self.data.shape[-1] <= 8
         return self.settings.threads or (1 if tiny else torch.get_num_threads())
 
     @property
