@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Images in a row of a sheet.
 COLUMNS = 8
+#: Rows of a sheet that has one for each class.
+MOST_GRID_ROWS = 12
 _GRID_PIXELS = 600
 _GUTTER = 2
 _GUTTER_GRAY = 128

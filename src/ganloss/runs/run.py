@@ -33,11 +33,10 @@ from ganloss.recipes.generate import generate
 from ganloss.runs import folder as folders
 from ganloss.runs.evaluation import Evaluation, evaluation_for
 from ganloss.runs.folder import RunFolder
-from ganloss.runs.pictures import COLUMNS
+from ganloss.runs.pictures import COLUMNS, MOST_GRID_ROWS
 from ganloss.runs.settings import GenerateSettings
 
 SNAPS_PER_RUN = 20
-MOST_GRID_ROWS = 12
 POINTS_SHOWN = 2000
 
 
