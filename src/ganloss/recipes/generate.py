@@ -1,11 +1,13 @@
 """From noise to samples: any game, one generator, one discriminator."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from ganloss._random import Draws
+from ganloss.augment import DiffAugment
 from ganloss.engine.phase import Phase, Turn
 from ganloss.games import Game
 from ganloss.objective import Losses, WeightedSum
@@ -13,7 +15,12 @@ from ganloss.penalties import Critic, Penalty
 
 
 def generate(
-    game: Game, generator: nn.Module, discriminator: nn.Module, latent: int
+    game: Game,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    latent: int,
+    *,
+    augment: DiffAugment | None = None,
 ) -> tuple[Phase, ...]:
     """Give the phases of a game: ``critic_steps`` turns of D, then one of G.
 
@@ -22,12 +29,15 @@ def generate(
         generator: ``G(z)``, latents ``(N, latent)`` to samples.
         discriminator: ``D(x)``, samples to raw scores.
         latent: length of a latent vector.
+        augment: what happens to every sample, real or generated, before D sees it; penalties are
+            taken at the augmented samples.
     """
     d_objective, g_objective = game.discriminator_objective(), WeightedSum(adv=1.0)
 
     def d_loss(turn: Turn) -> Losses:
         with torch.no_grad():
             fake = generator(latents(turn.draws, len(turn.real), latent, turn.real.dtype))
+        turn, fake = replace(turn, real=shown(turn.real, turn, "real")), shown(fake, turn, "fake")
         critic = Critic(discriminator)
         adversarial = game.pair.discriminator(real=critic(turn.real), fake=critic(fake))
         penalties = {
@@ -38,8 +48,16 @@ def generate(
 
     def g_loss(turn: Turn) -> Losses:
         fake = generator(latents(turn.draws, len(turn.real), latent, turn.real.dtype))
-        real = discriminator(turn.real) if game.pair.generator_needs_real else None
-        return g_objective(adv=game.pair.generator(fake=discriminator(fake), real=real))
+        needs_real = game.pair.generator_needs_real
+        real = discriminator(shown(turn.real, turn, "real")) if needs_real else None
+        scores = discriminator(shown(fake, turn, "fake"))
+        return g_objective(adv=game.pair.generator(fake=scores, real=real))
+
+    def shown(images: Tensor, turn: Turn, kind: str) -> Tensor:
+        """Give what D sees of these images; real and fake ones have numbers of their own."""
+        if augment is None:
+            return images
+        return augment(images, random=turn.draws, stream=f"augment-{kind}")
 
     constraint = game.constraint
     after_update = None if constraint is None else lambda: constraint.after_step(discriminator)
