@@ -102,12 +102,21 @@ class TerminalReporter:
             self._bar = None
         run = outcome.run
         if outcome.state == "already finished":
-            self._console.print(f"{run.path} is finished already; nothing to do.", markup=False)
+            why = (
+                f" It {outcome.message}. To go on, give a larger --patience."
+                if outcome.message
+                else ""
+            )
+            self._console.print(
+                f"{run.path} is finished already; nothing to do.{why}", markup=False
+            )
             return
         self._console.print()
         if outcome.state == "interrupted":
             self._console.print("interrupted: saved. Continue with", markup=False)
             self._console.print(f"  ganloss train generate --resume {run.path}", markup=False)
+        if outcome.message:
+            self._console.print(outcome.message, markup=False)
         if outcome.score is not None and outcome.evaluation is not None:
             self._console.print(summary(outcome.score, outcome), markup=False)
         for name, text in outcome.extra.items():
