@@ -1,4 +1,4 @@
-"""Every option that changes a step: broken off after a snap and resumed, the same run to the bit."""
+"""Every option that changes a step: broken off after a snap and resumed, it is the same run."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -66,12 +66,18 @@ def _seconds_per_step(run: "Run") -> float:
     times: list[float] = []
     with threads(run.threads):
         run.engine.advance()
-        while len(times) < TIMED_STEPS or sum(times) < TIMED_SECONDS:
+        while not _enough(run, times):
             start = time.perf_counter()
             run.engine.advance()
             _wait_for(run)
             times.append(time.perf_counter() - start)
     return statistics.median(times)
+
+
+def _enough(run: "Run", times: list[float]) -> bool:
+    """Whether to stop timing; all processes stop at the same step."""
+    enough = len(times) >= TIMED_STEPS and sum(times) >= TIMED_SECONDS
+    return run.hardware.broadcast(str(enough)) == "True"
 
 
 def _wait_for(run: "Run") -> None:

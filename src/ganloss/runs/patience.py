@@ -32,8 +32,9 @@ def early_stop(rows: Sequence[Mapping[str, Any]], step: int, patience: int) -> s
             since += 1
     if best is None or since < patience:
         return ""
+    last = f"no score of the last {since} was" if since > 1 else "the last score was not"
     return (
-        f"stopped early at step {step:,}: no score of the last {since} was better than "
+        f"stopped early at step {step:,}: {last} better than "
         f"{number(best['fd'])}, which step {best['step']:,} reached; checkpoints/best.pt holds it"
     )
 
