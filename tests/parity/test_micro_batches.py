@@ -1,12 +1,14 @@
 """Micro-batches against the whole batch: the same weights in float64, whatever the game."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from ganloss import GAMES, DiffAugment, WeightedSum
+from ganloss._random import Draws
 from ganloss.engine.hardware import Hardware
 from ganloss.engine.loop import Engine, StepRecord
 from ganloss.engine.phase import Phase, Turn
@@ -143,3 +145,17 @@ def test_a_turn_is_cut_in_order_and_its_mean_is_that_of_the_batch() -> None:
     assert float(record.losses["d"].total) == 2.5  # mean of 0 to 5
     assert float(record.gradient_norms["d"]) == 2.5
     assert d.weight.item() == 1 - 2.5
+
+
+def test_everything_that_belongs_to_a_sample_is_cut_with_it() -> None:
+    @dataclass(frozen=True)
+    class Labelled(Turn):
+        labels: Tensor | None = None
+        names: Tensor | None = None
+
+    whole = Labelled(3, torch.arange(6.0), Draws(0, 1, rows=12, first=6), torch.arange(6) * 10)
+    part = whole.part(2, 2)
+    assert (part.step, part.names, part.draws.first) == (3, None, 8)
+    assert part.real.tolist() == [2, 3]
+    assert part.labels is not None
+    assert part.labels.tolist() == [20, 30]

@@ -12,7 +12,7 @@ from ganloss import GAMES, DiffAugment
 from ganloss._errors import UsageError
 from ganloss.engine.rates import RateSchedule
 from ganloss.losses._pair import GANLoss, Sides
-from ganloss.runs.options import augment_for, schedule_for
+from ganloss.runs.options import augment_for, check_augment, schedule_for
 from ganloss.runs.run import game_for
 from ganloss.runs.settings import GenerateSettings
 from ganloss.runs.training import train
@@ -58,6 +58,13 @@ def test_the_augmentation_is_what_the_flag_says() -> None:
     assert augment_for(SETTINGS) is None
     both = augment_for(replace(SETTINGS, diffaugment="Cutout,color"))
     assert both == DiffAugment(("cutout", "color"))
+
+
+def test_points_are_not_augmented_as_images_are() -> None:
+    check_augment(None, (2,))
+    check_augment(DiffAugment(), (1, 8, 8))
+    with pytest.raises(UsageError, match=r"a sample of these data has shape \(2,\)"):
+        check_augment(DiffAugment(), (2,))
 
 
 @dataclass(frozen=True)

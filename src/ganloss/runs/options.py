@@ -43,6 +43,19 @@ def augment_for(settings: GenerateSettings) -> DiffAugment | None:
         raise UsageError(f"--diffaugment {settings.diffaugment}: {error}") from error
 
 
+def check_augment(augment: DiffAugment | None, shape: tuple[int, ...]) -> None:
+    """Refuse to augment samples that are no images.
+
+    Raises:
+        UsageError: with the shape of a sample.
+    """
+    if augment is not None and len(shape) != 3:
+        raise UsageError(
+            f"--diffaugment changes images, and a sample of these data has shape {shape}; leave "
+            "it out"
+        )
+
+
 def check_micro_batches(settings: GenerateSettings, game: Game) -> None:
     """Refuse to cut a batch whose loss looks at all of it.
 

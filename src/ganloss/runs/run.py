@@ -25,7 +25,7 @@ from ganloss.recipes.generate import generate
 from ganloss.runs import folder as folders
 from ganloss.runs.evaluation import Evaluation, can_be_scored, evaluation_for
 from ganloss.runs.folder import RunFolder
-from ganloss.runs.options import augment_for, check_micro_batches, schedule_for
+from ganloss.runs.options import augment_for, check_augment, check_micro_batches, schedule_for
 from ganloss.runs.settings import GenerateSettings
 
 SNAPS_PER_RUN = 20
@@ -98,6 +98,7 @@ class Run:
         self.data = load_images(
             settings.data, settings.image_size, fit=settings.fit, largest=largest
         )
+        check_augment(self.augment, self.data.shape)
         if settings.patience is not None and not can_be_scored(self.data):
             raise UsageError(
                 f"--patience waits for a better score, and {len(self.data.images)} images are too "
