@@ -16,6 +16,7 @@ from ganloss.metrics.modes import class_shares
 Features = Callable[[Tensor], Tensor]
 
 MOST_SAMPLES = 1000
+FEWEST_SAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,17 @@ class Evaluation:
         return class_shares(self._classify(samples), self._classes)
 
 
+def can_be_scored(data: ImageSet | PointSet) -> bool:
+    """Whether there are samples enough on both sides for a distance."""
+    return data.held_out is not None or len(data.values) // 2 >= FEWEST_SAMPLES
+
+
 def evaluation_for(data: ImageSet | PointSet) -> Evaluation | None:
     """Choose features for a data set and measure the reference rows; None if it is too small."""
     from ganloss.metrics.features import digits_features, random_vgg_features
     from ganloss.metrics.reference import reference_rows
 
-    if isinstance(data, PointSet):
+    if isinstance(data, PointSet) or not can_be_scored(data):
         return None
     if data.judge == "digits" and data.held_out is not None:
         net = digits_features()
@@ -66,8 +72,6 @@ def evaluation_for(data: ImageSet | PointSet) -> Evaluation | None:
         classify = net.classify
     else:
         count = min(len(data.images) // 2, MOST_SAMPLES)
-        if count < 8:
-            return None
         net, classify = random_vgg_features(), None
         # Shuffled: in a folder of classes the first half would be other classes than the second.
         shuffled = take(data.images, Order(len(data.images), seed=0).indices(0, 2 * count))
