@@ -261,10 +261,12 @@ class _Session:
         evaluation = self.run.evaluation
         if evaluation is None:
             return {}
-        samples = self.run.samples(evaluation.count)
-        shares = evaluation.shares(samples)
+        samples = self.run.samples(evaluation.looked_at)
+        shares, found = evaluation.shares(samples), evaluation.findings(samples)
         scores: dict[str, Any] = {"fd": evaluation.score(samples)}
-        return scores if shares is None else scores | {"shares": shares}
+        if shares is not None:
+            scores["shares"] = shares
+        return scores if found is None else scores | {"found": found.numbers()}
 
     def _save(self) -> None:
         """Write the checkpoint while the other processes wait."""
@@ -315,7 +317,10 @@ class _Session:
         export(run)
         if run.evaluation is None:
             return
-        samples = run.samples(run.evaluation.count)
+        samples = run.samples(run.evaluation.looked_at)
+        found = run.evaluation.findings(samples)
+        if found is not None:
+            self.extra["Known distribution"] = found.in_words()
         ratio = memorisation(samples, run.data)
         if ratio is not None:
             self.extra["Nearest neighbours"] = (
