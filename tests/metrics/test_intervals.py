@@ -8,17 +8,15 @@ import torch
 from torch import Tensor
 
 from ganloss.metrics.distances import (
+    FRECHET,
+    KERNEL,
+    Distance,
     frechet_distance,
-    kernel_distance,
     resampled_frechet_distances,
-    resampled_kernel_distances,
 )
 from ganloss.metrics.intervals import distance_interval, mean_interval, resample_counts
 
-DISTANCES = [
-    pytest.param(frechet_distance, resampled_frechet_distances, id="frechet"),
-    pytest.param(kernel_distance, resampled_kernel_distances, id="kernel"),
-]
+both = pytest.mark.parametrize("distance", [FRECHET, KERNEL], ids=["fd", "kid"])
 
 
 def sets(count: int, dims: int, seed: int = 0, shift: float = 0.5) -> tuple[Tensor, Tensor]:
@@ -44,26 +42,26 @@ def test_counts_are_of_draws_with_replacement() -> None:
 
 
 @pytest.mark.parametrize("dims", [3, 60], ids=["features are few", "samples are few"])
-@pytest.mark.parametrize(("plain", "resampled"), DISTANCES)
-def test_a_resample_is_the_distance_of_the_repeated_rows(plain, resampled, dims: int) -> None:
+@both
+def test_a_resample_is_the_distance_of_the_repeated_rows(distance: Distance, dims: int) -> None:
     real, fake = sets(30, dims)
     a, b = resample_counts(30, 3, seed=1), resample_counts(30, 3, seed=2)
-    found = resampled(real, fake, a, b)
+    found = distance.resampled(real, fake, a, b)
     expected = [
-        plain(real.repeat_interleave(i.long(), 0), fake.repeat_interleave(j.long(), 0))
+        distance.value(real.repeat_interleave(i.long(), 0), fake.repeat_interleave(j.long(), 0))
         for i, j in zip(a, b, strict=True)
     ]
     assert found.tolist() == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize(("plain", "resampled"), DISTANCES)
-def test_an_interval_contains_its_estimate_and_repeats_with_its_seed(plain, resampled) -> None:
+@both
+def test_an_interval_contains_its_estimate_and_repeats_with_its_seed(distance: Distance) -> None:
     real, fake = sets(60, 8, shift=0.0)
-    estimate = plain(real, fake)
-    first = distance_interval(resampled, real, fake, estimate)
+    estimate = distance.value(real, fake)
+    first = distance_interval(distance, real, fake, estimate)
     assert first.low < estimate < first.high
-    assert first == distance_interval(resampled, real, fake, estimate)
-    assert first != distance_interval(resampled, real, fake, estimate, seed=1)
+    assert first == distance_interval(distance, real, fake, estimate)
+    assert first != distance_interval(distance, real, fake, estimate, seed=1)
 
 
 def test_percentiles_that_are_not_moved_miss_the_estimate() -> None:
@@ -74,17 +72,17 @@ def test_percentiles_that_are_not_moved_miss_the_estimate() -> None:
     assert float(values.quantile(0.025)) > frechet_distance(real, fake)
 
 
-@pytest.mark.parametrize(("plain", "resampled"), DISTANCES)
-def test_intervals_contain_the_expected_distance_about_as_often_as_they_say(
-    plain, resampled
+@both
+def test_intervals_contain_the_expected_distance_as_often_as_they_say(
+    distance: Distance,
 ) -> None:
     """150 pairs of sets; the distance expected at this number of samples is their mean."""
     trials, count, dims = 150, 80, 3
     pairs = [sets(count, dims, seed) for seed in range(trials)]
-    estimates = [plain(*pair) for pair in pairs]
+    estimates = [distance.value(*pair) for pair in pairs]
     expected = sum(estimates) / trials
     inside = 0
     for (real, fake), estimate in zip(pairs, estimates, strict=True):
-        found = distance_interval(resampled, real, fake, estimate)
+        found = distance_interval(distance, real, fake, estimate)
         inside += found.low <= expected <= found.high
     assert 0.86 <= inside / trials <= 0.99

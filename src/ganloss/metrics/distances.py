@@ -1,5 +1,9 @@
 """Distances between sets of features; all in float64 on the CPU."""
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -147,6 +151,27 @@ def resampled_kernel_distances(
 
     within = off_diagonal_mean(kernel(real, real), a) + off_diagonal_mean(kernel(fake, fake), b)
     return within - 2 * ((a @ kernel(real, fake)) * b).sum(1) / count**2
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A distance between sets of features, under the name that its numbers carry.
+
+    Args:
+        name: first part of the protocol, ``"fd"`` in ``fd-digits@897``.
+        value: the distance of ``(real, fake)``.
+        resampled: the same for resamples, ``(real, fake, real counts, fake counts)``.
+        lowest: what it cannot be below.
+    """
+
+    name: str
+    value: Callable[[Tensor, Tensor], float]
+    resampled: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+    lowest: float = -math.inf
+
+
+FRECHET = Distance("fd", frechet_distance, resampled_frechet_distances, lowest=0.0)
+KERNEL = Distance("kid", kernel_distance, resampled_kernel_distances)
 
 
 def nearest_neighbour_ratio(samples: Tensor, train: Tensor, held_out: Tensor) -> float:

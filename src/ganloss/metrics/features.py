@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import lru_cache
 from importlib.resources import files
-from typing import final
+from typing import Protocol, final
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,19 @@ from torch.nn.functional import conv2d, leaky_relu, linear
 from ganloss._lazy import require
 
 _BATCH = 256
+
+
+class FeatureNet(Protocol):
+    """A fixed network: uint8 images ``(N, C, H, W)`` to features ``(N, d)``, float64."""
+
+    @property
+    def name(self) -> str:
+        """What protocols call it, e.g. ``"digits"`` in ``fd-digits@897``."""
+        ...
+
+    def __call__(self, images: Tensor, /) -> Tensor:
+        """Give the features."""
+        ...
 
 
 def digit_features(images: Tensor, weights: dict[str, Tensor]) -> Tensor:

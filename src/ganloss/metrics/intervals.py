@@ -5,15 +5,12 @@ runs again. An interval tells how far the draw of the images matters. It does no
 training of the generator does: for that, train with several seeds.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-#: (real features, fake features, real counts, fake counts) to one value per resample.
-ResampledDistance: TypeAlias = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+from ganloss.metrics.distances import Distance
 
 RESAMPLES = 100
 LEVEL = 0.95
@@ -57,7 +54,7 @@ def mean_interval(
 
 
 def distance_interval(
-    distance: ResampledDistance,
+    distance: Distance,
     real: Tensor,
     fake: Tensor,
     estimate: float,
@@ -73,7 +70,7 @@ def distance_interval(
     for the distance at this number of samples, around the estimate.
 
     Args:
-        distance: such as :func:`~ganloss.metrics.distances.resampled_frechet_distances`.
+        distance: such as :data:`~ganloss.metrics.distances.FRECHET`.
         real: features ``(N, d)``.
         fake: features ``(N, d)``.
         estimate: the distance of the two sets as they are.
@@ -82,8 +79,9 @@ def distance_interval(
         level: probability that the interval is made for.
     """
     counts = resample_counts(len(real), 2 * resamples, seed)
-    values = distance(real, fake, counts[:resamples], counts[resamples:])
-    return _percentiles(values - values.mean() + estimate, level)
+    values = distance.resampled(real, fake, counts[:resamples], counts[resamples:])
+    found = _percentiles(values - values.mean() + estimate, level)
+    return Interval(max(found.low, distance.lowest), found.high)
 
 
 def resample_counts(count: int, resamples: int, seed: int) -> Tensor:
