@@ -9,15 +9,16 @@ from benchmarks._timing import Row, compare, interleaved, two_threads
 from ganloss import GAMES, R1, R2, Critic, NonSaturating, Relativistic
 from ganloss.engine.ema import moving_average
 from ganloss.engine.loop import Engine
-from ganloss.networks.generate import ConvGenerator, MLPGenerator, reference_networks
+from ganloss.networks.generate import Generator, reference_discriminator, reference_generator
 from ganloss.recipes.generate import generate
 
 BATCH = 64
 
 
-def _networks(size: int, channels: int) -> tuple[MLPGenerator | ConvGenerator, nn.Module]:
+def _networks(size: int, channels: int) -> tuple[Generator, nn.Module]:
     torch.manual_seed(0)
-    return reference_networks(size, channels)
+    shape = (channels, size, size)
+    return reference_generator(shape), reference_discriminator(shape)
 
 
 def _real(size: int, channels: int) -> Tensor:

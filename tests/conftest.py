@@ -1,5 +1,8 @@
 """Each folder of tests has a budget of seconds; what it took is printed at the end."""
 
+import os
+import shutil
+import tempfile
 from collections import Counter
 
 import pytest
@@ -24,6 +27,17 @@ OTHERS = 60
 PATIENCE = 3.0
 
 spent: Counter[str] = Counter()
+
+#: Decoded images of the tests, instead of the user's own cache.
+CACHE = tempfile.mkdtemp(prefix="ganloss-tests-")
+
+
+def pytest_configure() -> None:
+    os.environ["GANLOSS_CACHE"] = CACHE
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(CACHE, ignore_errors=True)
 
 
 def folder_of(nodeid: str) -> str:

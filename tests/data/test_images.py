@@ -10,22 +10,22 @@ import pytest
 import torch
 from PIL import Image
 
+from data.folders import fill
 from ganloss._errors import DataError, UsageError
-from ganloss.data.images import find_images, load_images, read_square
+from ganloss.data import decode
+from ganloss.data.decode import Fit
+from ganloss.data.files import ImageFile, list_images
+from ganloss.data.images import load_images
 
 
-def fill(folder: Path, count: int, size: int = 16) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(0)
-    for i in range(count):
-        pixels = rng.integers(0, 256, (size, size, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{i:03d}.png")
+def read_square(path: Path, size: int, fit: Fit) -> np.ndarray:
+    return decode.read_square(ImageFile(path.name, (0, 0), lambda: path.open("rb")), size, fit)
 
 
 def test_a_nested_folder_is_read_in_the_order_of_names(tmp_path: Path) -> None:
     fill(tmp_path / "b", 5)
     fill(tmp_path / "a" / "deep", 5)
-    names = [p.relative_to(tmp_path).as_posix() for p in find_images(tmp_path)]
+    names = [file.name for file in list_images(tmp_path).files]
     assert names == sorted(names)
     data = load_images(str(tmp_path), 16)
     assert data.images.shape == (10, 3, 16, 16)
@@ -120,7 +120,7 @@ def test_unusable_folders_are_named(
 def test_links_in_a_circle_end(tmp_path: Path) -> None:
     fill(tmp_path / "a", 10)
     os.symlink(tmp_path, tmp_path / "a" / "again", target_is_directory=True)
-    assert len(find_images(tmp_path)) == 10
+    assert len(list_images(tmp_path).files) == 10
 
 
 def test_names_in_any_script_and_form(tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ from ganloss.networks.generate import MLPDiscriminator, MLPGenerator
 from ganloss.recipes.generate import generate
 
 BATCH, LATENT, STEPS, CRITIC_STEPS = 8, 4, 20, 5
+SHAPE = (1, 8, 8)
 
 
 def make_networks() -> tuple[nn.Module, nn.Module]:
     torch.manual_seed(0)
-    return MLPGenerator(8, 1, latent=LATENT, width=16), MLPDiscriminator(8, 1, width=16)
+    return MLPGenerator(SHAPE, latent=LATENT, width=16), MLPDiscriminator(SHAPE, width=16)
 
 
 def real_batch(k: int) -> torch.Tensor:

@@ -11,7 +11,7 @@ from ganloss.data.demo import digits
 from ganloss.engine.ema import moving_average
 from ganloss.engine.hardware import connect
 from ganloss.engine.loop import Engine
-from ganloss.networks.generate import reference_networks
+from ganloss.networks.generate import reference_discriminator, reference_generator
 from ganloss.recipes.generate import generate
 
 BATCH, STEPS = 16, 20
@@ -21,7 +21,8 @@ def main(name: str, target: Path, *, local_epsilon: bool) -> None:
     torch.set_num_threads(1)
     hardware = connect("cpu", precision="64")
     torch.manual_seed(0)
-    g, d = (network.double() for network in reference_networks(8, 1))
+    shape = (1, 8, 8)
+    g, d = reference_generator(shape).double(), reference_discriminator(shape).double()
     game = GAMES[name]
     if local_epsilon:
         _make_epsilon_local(hardware.rank)

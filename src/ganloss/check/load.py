@@ -1,15 +1,11 @@
 """Finding what is to be checked: ``module:Name``, a file, or an expression over public names."""
 
 import ast
-import importlib
-import importlib.util
-import sys
 from collections.abc import Mapping
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from ganloss._errors import UsageError
+from ganloss._importing import import_typed
 from ganloss._lazy import suggest
 
 #: Arguments that losses need and that have no default, as the battery's images have them.
@@ -29,31 +25,8 @@ def load(target: str) -> Any:
     module_name, _, expression = target.partition(":")
     if not expression:
         raise UsageError(f"{target!r} names no loss; write MODULE:NAME, e.g. losses.py:MyLoss")
-    module = _import(module_name)
+    module = import_typed(module_name)
     return build(expression, vars(module), module_name)
-
-
-def _import(name: str) -> ModuleType:
-    path = Path(name)
-    try:
-        if path.suffix == ".py":
-            return _import_file(path)
-        sys.path.insert(0, str(Path.cwd()))
-        return importlib.import_module(name)
-    except (ImportError, OSError) as error:
-        raise UsageError(f"{name} could not be imported ({error})") from error
-    except SyntaxError as error:
-        raise UsageError(f"{name} is not valid Python: line {error.lineno}: {error.msg}") from error
-
-
-def _import_file(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise UsageError(f"there is no file {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # dataclasses and pickle look a class's module up
-    spec.loader.exec_module(module)
-    return module
 
 
 def build(expression: str, names: Mapping[str, Any], where: str) -> Any:

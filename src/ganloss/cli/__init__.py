@@ -14,6 +14,7 @@ VERBS = {
     "demo": ("ganloss.cli.demo", "train a GAN on real data that ship with the dependencies"),
     "train": ("ganloss.cli.train", "train a GAN on your images"),
     "sample": ("ganloss.cli.sample", "make new pictures with a finished run"),
+    "data": ("ganloss.cli.data", "check a folder of images before training on it"),
     "losses": ("ganloss.cli.losses", "list every loss, or show the card of one"),
     "check": ("ganloss.cli.check", "try every loss's properties on your own loss"),
     "doctor": ("ganloss.cli.doctor", "show versions, devices and what is missing"),
@@ -23,6 +24,7 @@ _EXAMPLES = """
 examples
   ganloss demo digits
   ganloss train generate --data ./my_photos --loss r3gan --image-size 32 --minutes 10
+  ganloss data check ./my_photos
   ganloss sample runs/00000-wgan-gp-digits-s0 --seeds 0-63
   ganloss train generate --resume auto --data ./my_photos --loss r3gan --image-size 32
 """

@@ -58,11 +58,10 @@ class TerminalReporter:
             self._task = self._bar.add_task("", total=1.0, step=run.engine.step)
 
     def _describe(self, run: "Run") -> None:
-        channels, height, width = run.data.shape
-        kind = "gray" if channels == 1 else "colour"
         generator, discriminator = run.parameters
         skipped = f", {len(run.data.skipped)} unreadable skipped" if run.data.skipped else ""
-        self._line("data", f"{len(run.data.images):,} images, {width}×{height} {kind}{skipped}")
+        classes = f", {run.classes} classes" if run.classes else ""
+        self._line("data", f"{_kind(run)}{classes}{skipped}, {run.data.where}")
         self._line("networks", f"G {_count(generator)}, D {_count(discriminator)} parameters, "
                                f"on {run.hardware.device}")  # fmt: skip
         penalties = "".join(f" + {w.weight} × {name}" for name, w in run.game.penalties.items())
@@ -119,6 +118,14 @@ class TerminalReporter:
         """Print the next commands."""
         for i, command in enumerate(commands):
             self._console.print(f"{'next' if i == 0 else '':<10}{command}", markup=False)
+
+
+def _kind(run: "Run") -> str:
+    count = len(run.data.values)
+    if len(run.data.shape) == 1:
+        return f"{count:,} points"
+    channels, height, width = run.data.shape
+    return f"{count:,} images, {width}×{height} {'gray' if channels == 1 else 'colour'}"
 
 
 def summary(score: float, outcome: "Outcome") -> str:

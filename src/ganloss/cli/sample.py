@@ -36,25 +36,30 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--out", "--outdir", help="where to (default: RUN/generated)")
     parser.add_argument("--no-files", action="store_true", help="the sheet only")
     parser.add_argument("--walk", action="store_true", help="a film through the first 16 as well")
+    parser.add_argument(
+        "--class", dest="label", default="", metavar="NAME", help="a class, by name or number"
+    )
+    parser.add_argument(
+        "--allow-code", action="store_true", help="import the module your own generator is from"
+    )
     options = parser.parse_args(arguments)
     seeds = parse_seeds(options.seeds)
 
-    from ganloss.networks.load import load_generator
     from ganloss.runs import sampling
     from ganloss.runs.folder import storage
 
-    generator = load_generator(options.run)
+    sampler = sampling.Sampler.load(options.run, options.label, allow_code=options.allow_code)
     folder = Path(options.out) if options.out else Path(options.run) / "generated"
     with storage(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    images = sampling.pictures(generator, sampling.latents(generator, seeds))
-    sampling.write_grid(images, folder / "grid.png")
+    samples = sampler.samples(seeds)
+    sampling.write_sheet(samples, folder / "grid.png")
     if not options.no_files:
-        sampling.write_files(images, seeds, folder)
+        sampling.write_files(samples, seeds, folder)
         _say(f"files   {len(seeds)} in {folder}")
     _say(f"sheet   {folder / 'grid.png'}")
     if options.walk:
-        sampling.write_walk(generator, seeds, folder / "walk.gif")
+        sampling.write_walk(sampler, seeds, folder / "walk.gif")
         _say(f"film    {folder / 'walk.gif'}")
     return 0
 

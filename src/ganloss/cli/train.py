@@ -43,12 +43,31 @@ def _parse(arguments: list[str]) -> tuple[GenerateSettings, dict[str, Any]]:
     parser.add_argument(
         "-n", "--dry-run", action="store_true", help="say what would happen, and stop"
     )
+    parser.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="import --generator and --discriminator from a config or a resumed run as well",
+    )
     values = parser.parse(arguments)
-    options = {name: values.pop(name) for name in ("resume", "dry_run")}
+    options = {name: values.pop(name) for name in ("resume", "dry_run", "allow_code")}
     settings = GenerateSettings(**values)
     if options["resume"] not in (None, "auto"):
         settings = _continued(settings, options["resume"])
+    if not options["allow_code"]:
+        _refuse_code(settings, arguments)
     return settings, options
+
+
+def _refuse_code(settings: GenerateSettings, arguments: list[str]) -> None:
+    """Importing runs code, so only what was typed is imported without being asked for twice."""
+    typed = {word.split("=")[0] for word in arguments}
+    for name in ("generator", "discriminator"):
+        value = getattr(settings, name)
+        if value and f"--{name}" not in typed:
+            raise UsageError(
+                f"the configuration names code, {name} {value}, and importing that runs it; if you "
+                f"trust it, add --allow-code, or type --{name} {value}"
+            )
 
 
 def _continued(given: GenerateSettings, path: str) -> GenerateSettings:

@@ -1,33 +1,44 @@
-"""Batches of real images: batch *k* is a function of (seed, k), for any number of processes."""
+"""Batches of real samples: batch *k* is a function of (seed, k), for any number of processes."""
 
 import torch
 from torch import Tensor
 
 from ganloss._random import Draws
+from ganloss.data.cache import LazyImages
 from ganloss.data.order import Order
 from ganloss.engine.hardware import Hardware
 
-#: Image sets up to this size are moved to the device once.
+#: Sets up to this size are moved to the device once.
 RESIDENT_BYTES = 1 << 30
 
 
 class Batches:
-    """Gives this process's share of the global batch *k*, scaled to [-1, 1].
+    """Gives this process's share of the global batch *k*; images scaled to [-1, 1].
 
     Args:
-        images: ``(N, C, H, W)``, uint8.
-        batch_size: images in a global batch.
+        samples: images ``(N, C, H, W)``, uint8, or points ``(N, 2)``, which stay as they are.
+        batch_size: samples in a global batch.
         seed: seed of the run.
         hardware: device, number format and processes.
         mirror: flip each image left to right with probability one half.
+        labels: class of each sample, ``(N,)``.
     """
 
     def __init__(
-        self, images: Tensor, batch_size: int, *, seed: int, hardware: Hardware, mirror: bool
+        self,
+        samples: Tensor | LazyImages,
+        batch_size: int,
+        *,
+        seed: int,
+        hardware: Hardware,
+        mirror: bool,
+        labels: Tensor | None = None,
     ) -> None:
-        resident = images.numel() <= RESIDENT_BYTES
-        self._images = images.to(hardware.device) if resident else images
-        self._order = Order(len(images), seed)
+        if isinstance(samples, Tensor) and samples.numel() <= RESIDENT_BYTES:
+            samples = samples.to(hardware.device)
+        self._samples = samples
+        self._labels = None if labels is None else labels.to(hardware.device)
+        self._order = Order(len(samples), seed)
         self._total = batch_size
         self._first, self._count = hardware.share(batch_size)
         self._seed = seed
@@ -35,16 +46,29 @@ class Batches:
         self._mirror = mirror
 
     def __call__(self, k: int) -> Tensor:
-        """Give batch ``k``, ``(n, C, H, W)``."""
-        rows = self._order.indices(k * self._total + self._first, self._count)
-        batch = self._images[rows.to(self._images.device)]
+        """Give batch ``k``, ``(n, C, H, W)`` or ``(n, 2)``."""
+        batch = take(self._samples, self._rows(k))
+        if batch.is_floating_point():
+            return batch.to(self._hardware.device, self._hardware.dtype)
         batch = batch.to(self._hardware.device, self._hardware.dtype).div_(127.5).sub_(1)
         return self._flip(batch, k) if self._mirror else batch
+
+    def labels(self, k: int) -> Tensor | None:
+        """Give the classes of batch ``k``, ``(n,)``, where there are classes."""
+        return None if self._labels is None else take(self._labels, self._rows(k))
+
+    def _rows(self, k: int) -> Tensor:
+        return self._order.indices(k * self._total + self._first, self._count)
 
     def _flip(self, batch: Tensor, k: int) -> Tensor:
         draws = Draws(self._seed, k, self._total, self._first)
         flipped = draws.uniform("mirror", self._count, 1, 1, 1) < 0.5
         return torch.where(flipped.to(batch.device), batch.flip(3), batch)
+
+
+def take(samples: Tensor | LazyImages, rows: Tensor) -> Tensor:
+    """Give some samples, wherever they are kept."""
+    return samples[rows.to(samples.device)] if isinstance(samples, Tensor) else samples[rows]
 
 
 def to_uint8(images: Tensor) -> Tensor:

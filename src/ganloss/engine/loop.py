@@ -34,6 +34,7 @@ class Engine:
         phases: whose turn it is, in order.
         optimisers: one for each phase, by its name.
         batches: gives this process's real batch number *k*, scaled to [-1, 1].
+        labels: gives the classes of that batch, or None.
         batch_size: samples in a global batch.
         seed: seed of the run.
         hardware: device, precision and processes.
@@ -51,6 +52,7 @@ class Engine:
         optimisers: Mapping[str, torch.optim.Optimizer],
         *,
         batches: Callable[[int], Tensor],
+        labels: Callable[[int], Tensor | None] | None = None,
         batch_size: int,
         seed: int = 0,
         hardware: Hardware | None = None,
@@ -62,6 +64,7 @@ class Engine:
         self._phases = tuple(phases)
         self._optimisers = dict(optimisers)
         self._batches = batches
+        self._labels = labels
         self._seed = seed
         self._hardware = hardware or Hardware()
         self._rows = batch_size
@@ -90,9 +93,10 @@ class Engine:
         self.step += 1
         return StepRecord(losses, norms)
 
-    def peek_batch(self) -> Tensor:
-        """Give the real batch the last step began with, for looking at."""
-        return self._batches(max(self.step - 1, 0) * self._batches_per_step)
+    def peek_batch(self) -> tuple[Tensor, Tensor | None]:
+        """Give the real batch the last step began with, and its classes, for looking at."""
+        batch = max(self.step - 1, 0) * self._batches_per_step
+        return self._batches(batch), None if self._labels is None else self._labels(batch)
 
     def _update(self, phase: Phase, repeat: int, turn: int) -> Losses:
         parameters = self._own[phase.name]
@@ -117,8 +121,9 @@ class Engine:
             self._first,
             self._hardware.device,
         )
-        real = self._batches(self.step * self._batches_per_step + repeat)
-        return Turn(self.step, real, draws)
+        batch = self.step * self._batches_per_step + repeat
+        labels = None if self._labels is None else self._labels(batch)
+        return Turn(self.step, self._batches(batch), draws, labels)
 
     def _give_turn_to(self, phase: Phase) -> None:
         for name, parameters in self._own.items():

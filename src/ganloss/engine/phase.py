@@ -17,11 +17,13 @@ class Turn:
         step: step of the run, counted in updates of the generator.
         real: this process's batch of real samples, scaled to [-1, 1].
         draws: random numbers for this process's samples of this turn.
+        labels: classes of the real samples, where there are classes.
     """
 
     step: int
     real: Tensor
     draws: Draws
+    labels: Tensor | None = None
 
 
 @dataclass(frozen=True)

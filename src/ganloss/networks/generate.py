@@ -1,7 +1,8 @@
-"""Generators ``G(z)`` and discriminators ``D(x)`` from noise to images, 8 to 256 pixels.
+"""Generators ``G(z)`` and discriminators ``D(x)``: points in the plane, images of 8 to 256 pixels.
 
-Images are in [-1, 1]. No batch normalisation: gradient penalties are about single samples, and
-batch statistics would make the result depend on the number of processes.
+With classes they are called ``G(z, y)`` and ``D(x, y)``. Images are in [-1, 1]. No batch
+normalisation: gradient penalties are about single samples, and batch statistics would make the
+result depend on the number of processes.
 """
 
 import math
@@ -13,53 +14,114 @@ from torch.nn.functional import interpolate, leaky_relu
 
 from ganloss._errors import UsageError
 
+_POINT_LATENT, _POINT_WIDTH = 16, 128
 
-class MLPGenerator(nn.Module):
-    """Three-layer generator for tiny images.
 
-    >>> MLPGenerator(image_size=8, channels=1)(torch.zeros(2, 32)).shape
-    torch.Size([2, 1, 8, 8])
+class Generator(nn.Module):
+    """What the generators share: the length of their latents, and their classes.
+
+    Args:
+        latent: length of a latent vector.
+        classes: number of classes, or 0.
     """
 
-    def __init__(self, image_size: int, channels: int, latent: int = 32, width: int = 256) -> None:
+    def __init__(self, latent: int, classes: int) -> None:
         super().__init__()
         self.latent = latent
-        self._shape = (channels, image_size, image_size)
-        self.layers = nn.Sequential(
-            nn.Linear(latent, width),
-            nn.LeakyReLU(0.2),
-            nn.Linear(width, width),
-            nn.LeakyReLU(0.2),
-            nn.Linear(width, math.prod(self._shape)),
-            nn.Tanh(),
-        )
+        self.classes = classes
+        self.embed = nn.Embedding(classes, latent) if classes else None
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Map latents ``(N, latent)`` to images ``(N, C, H, W)`` in [-1, 1]."""
-        return self.layers(z).view(-1, *self._shape)
+    @property
+    def inputs(self) -> int:
+        """Numbers that go in: the latent, and as many for the class."""
+        return self.latent * (2 if self.classes else 1)
+
+    def join(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        """Append the class's vector to the latent."""
+        if self.embed is None:
+            return z
+        if labels is None:
+            raise TypeError(f"this generator has {self.classes} classes: call it as G(z, labels)")
+        return torch.cat([z, self.embed(labels)], 1)
 
 
-class MLPDiscriminator(nn.Module):
-    """Three-layer discriminator for tiny images.
+class Projection(nn.Module):
+    """Final scores, with the inner product of features and class vector where there are classes.
 
-    >>> MLPDiscriminator(image_size=8, channels=1)(torch.zeros(2, 1, 8, 8)).shape
+    References:
+        Miyato & Koyama, "cGANs with Projection Discriminator", ICLR 2018, arXiv:1802.05637, eq. 3.
+
+    >>> Projection(features=4, classes=3)(torch.zeros(2, 4), torch.tensor([0, 2])).shape
     torch.Size([2])
     """
 
-    def __init__(self, image_size: int, channels: int, width: int = 256) -> None:
+    def __init__(self, features: int, classes: int = 0) -> None:
         super().__init__()
+        self.score = nn.Linear(features, 1)
+        self.embed = nn.Embedding(classes, features) if classes else None
+
+    def forward(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Map features ``(N, d)``, and classes ``(N,)``, to raw scores ``(N,)``."""
+        score = self.score(features).squeeze(1)
+        if self.embed is None:
+            return score
+        if labels is None:
+            raise TypeError("this discriminator has classes: call it as D(x, labels)")
+        # Scaled so that the sum over the features starts at the size of the score.
+        match = (self.embed(labels) * features).sum(1) / features.shape[1] ** 0.5
+        return score + match
+
+
+class MLPGenerator(Generator):
+    """Three-layer generator for tiny images, or for points.
+
+    >>> MLPGenerator((1, 8, 8))(torch.zeros(2, 32)).shape
+    torch.Size([2, 1, 8, 8])
+    >>> MLPGenerator((2,), latent=2)(torch.zeros(5, 2)).shape
+    torch.Size([5, 2])
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], latent: int = 32, width: int = 256, classes: int = 0
+    ) -> None:
+        super().__init__(latent, classes)
+        self._shape = shape
         self.layers = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(channels * image_size**2, width),
+            nn.Linear(self.inputs, width),
             nn.LeakyReLU(0.2),
             nn.Linear(width, width),
             nn.LeakyReLU(0.2),
-            nn.Linear(width, 1),
+            nn.Linear(width, math.prod(shape)),
+            # Images are bounded, points are not.
+            nn.Tanh() if len(shape) == 3 else nn.Identity(),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Give one raw score per image, ``(N,)``."""
-        return self.layers(x).squeeze(1)
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Map latents ``(N, latent)`` to samples ``(N, *shape)``, images in [-1, 1]."""
+        return self.layers(self.join(z, labels)).view(-1, *self._shape)
+
+
+class MLPDiscriminator(nn.Module):
+    """Three-layer discriminator for tiny images, or for points.
+
+    >>> MLPDiscriminator((1, 8, 8))(torch.zeros(2, 1, 8, 8)).shape
+    torch.Size([2])
+    """
+
+    def __init__(self, shape: tuple[int, ...], width: int = 256, classes: int = 0) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(math.prod(shape), width),
+            nn.LeakyReLU(0.2),
+            nn.Linear(width, width),
+            nn.LeakyReLU(0.2),
+        )
+        self.head = Projection(width, classes)
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Give one raw score per sample, ``(N,)``."""
+        return self.head(self.layers(x), labels)
 
 
 def _normalise_features(x: Tensor) -> Tensor:
@@ -79,27 +141,29 @@ def _widths(image_size: int, base: int) -> list[int]:
     return [min(base * 2**level, base * 8) for level in range(int(math.log2(image_size)) - 2)]
 
 
-class ConvGenerator(nn.Module):
+class ConvGenerator(Generator):
     """Convolutional generator with nearest-neighbour upsampling (no checkerboard) and pixel norm.
 
-    >>> ConvGenerator(image_size=32, channels=3)(torch.zeros(2, 64)).shape
+    >>> ConvGenerator((3, 32, 32))(torch.zeros(2, 64)).shape
     torch.Size([2, 3, 32, 32])
     """
 
-    def __init__(self, image_size: int, channels: int, latent: int = 64, width: int = 32) -> None:
-        super().__init__()
-        widths = _widths(image_size, width)[::-1]
-        self.latent = latent
+    def __init__(
+        self, shape: tuple[int, ...], latent: int = 64, width: int = 32, classes: int = 0
+    ) -> None:
+        super().__init__(latent, classes)
+        channels, size, _ = shape
+        widths = _widths(size, width)[::-1]
         self._start = widths[0]
-        self.stem = nn.Linear(latent, widths[0] * 16)
+        self.stem = nn.Linear(self.inputs, widths[0] * 16)
         self.blocks = nn.ModuleList(
             nn.Conv2d(before, after, 3, padding=1) for before, after in pairwise(widths)
         )
         self.to_image = nn.Conv2d(widths[-1], channels, 3, padding=1)
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Map latents ``(N, latent)`` to images ``(N, C, H, W)`` in [-1, 1]."""
-        x = self.stem(z).view(-1, self._start, 4, 4)
+        x = self.stem(self.join(z, labels)).view(-1, self._start, 4, 4)
         x = _normalise_features(leaky_relu(x, 0.2))
         for convolve in self.blocks:
             x = convolve(interpolate(x, scale_factor=2.0, mode="nearest"))
@@ -110,39 +174,58 @@ class ConvGenerator(nn.Module):
 class ConvDiscriminator(nn.Module):
     """Convolutional discriminator with strided convolutions, as in DCGAN.
 
-    >>> ConvDiscriminator(image_size=32, channels=3)(torch.zeros(2, 3, 32, 32)).shape
+    >>> ConvDiscriminator((3, 32, 32))(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2])
     """
 
-    def __init__(self, image_size: int, channels: int, width: int = 32) -> None:
+    def __init__(self, shape: tuple[int, ...], width: int = 32, classes: int = 0) -> None:
         super().__init__()
-        widths = [channels, *_widths(image_size, width)]
+        channels, size, _ = shape
+        widths = [channels, *_widths(size, width)]
         self.blocks = nn.ModuleList(
             nn.Conv2d(before, after, 4, stride=2, padding=1) for before, after in pairwise(widths)
         )
-        self.head = nn.Linear(widths[-1] * 16, 1)
+        self.head = Projection(widths[-1] * 16, classes)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Give one raw score per image, ``(N,)``."""
         for convolve in self.blocks:
             x = leaky_relu(convolve(x), 0.2)
-        return self.head(x.flatten(1)).squeeze(1)
+        return self.head(x.flatten(1), labels)
 
 
-def reference_networks(
-    image_size: int, channels: int
-) -> tuple[MLPGenerator | ConvGenerator, nn.Module]:
-    """Give the reference generator and discriminator: MLPs at 8 px, convolutions above.
+def reference_generator(shape: tuple[int, ...], classes: int = 0) -> Generator:
+    """Give the reference generator: an MLP for points and 8 px, convolutions above.
+
+    Args:
+        shape: of one sample: ``(2,)``, or channels, height and width.
+        classes: number of classes, or 0.
 
     Raises:
         UsageError: the size is not a power of two from 8 to 256.
     """
+    if len(shape) == 1:
+        return MLPGenerator(shape, latent=_POINT_LATENT, width=_POINT_WIDTH, classes=classes)
+    _check_size(shape)
+    if shape[1] == 8:
+        return MLPGenerator(shape, classes=classes)
+    return ConvGenerator(shape, classes=classes)
+
+
+def reference_discriminator(shape: tuple[int, ...], classes: int = 0) -> nn.Module:
+    """Give the reference discriminator; as :func:`reference_generator`."""
+    if len(shape) == 1:
+        return MLPDiscriminator(shape, width=_POINT_WIDTH, classes=classes)
+    _check_size(shape)
+    if shape[1] == 8:
+        return MLPDiscriminator(shape, classes=classes)
+    return ConvDiscriminator(shape, classes=classes)
+
+
+def _check_size(shape: tuple[int, ...]) -> None:
     sizes = [8, 16, 32, 64, 128, 256]
-    if image_size not in sizes:
+    if shape[1] not in sizes:
         raise UsageError(
-            f"--image-size {image_size} is not one of {', '.join(map(str, sizes))}, "
+            f"--image-size {shape[1]} is not one of {', '.join(map(str, sizes))}, "
             "which the reference networks of `generate` are made for"
         )
-    if image_size == 8:
-        return MLPGenerator(8, channels), MLPDiscriminator(8, channels)
-    return ConvGenerator(image_size, channels), ConvDiscriminator(image_size, channels)

@@ -1,27 +1,68 @@
 """An exported generator: weights and a description, ready to use without the command line."""
 
 import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ganloss._errors import CheckpointError
-from ganloss.networks.generate import ConvGenerator, MLPGenerator, reference_networks
+from torch import nn
+
+from ganloss._errors import CheckpointError, UsageError
+from ganloss.networks.generate import reference_generator
+from ganloss.networks.own import own_network
 
 WEIGHTS, DESCRIPTION = "generator.safetensors", "config.json"
 
 
-def load_generator(path: str | Path) -> MLPGenerator | ConvGenerator:
+@dataclass(frozen=True)
+class Description:
+    """What is known of an exported generator beside its weights.
+
+    Args:
+        shape: of one sample: channels, height and width, or ``(2,)`` for points.
+        latent: length of a latent vector.
+        classes: number of classes, or 0.
+        class_names: what they are called.
+        generator: ``MODULE:NAME`` of a generator of one's own, or empty.
+        range: lowest and highest value of images.
+    """
+
+    shape: tuple[int, ...]
+    latent: int
+    classes: int = 0
+    class_names: tuple[str, ...] = ()
+    generator: str = ""
+    range: tuple[float, float] = (-1, 1)
+
+    def to_json(self) -> str:
+        """Write it down."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Description":
+        """Read what :meth:`to_json` wrote."""
+        values: dict[str, Any] = json.loads(text)
+        for name in ("shape", "class_names", "range"):
+            values[name] = tuple(values[name])
+        return cls(**values)
+
+
+def load_generator(path: str | Path, *, allow_code: bool = False) -> nn.Module:
     """Load the generator of a run, in evaluation mode and on the CPU.
 
     Args:
         path: a run folder, or its ``export`` folder.
+        allow_code: import the module a generator of your own comes from. Importing runs it, so
+            do this with run folders you trust only.
 
     Returns:
-        ``G(z)``: latents ``(N, G.latent)``, standard normal, to images ``(N, C, H, W)`` in
-        [-1, 1].
+        ``G(z)``, or ``G(z, labels)`` where there are classes: latents ``(N, G.latent)``, standard
+        normal, to images ``(N, C, H, W)`` in [-1, 1], or points ``(N, 2)``. ``G.classes`` is the
+        number of classes, 0 without.
 
     Raises:
         CheckpointError: there is no generator, or its files do not fit together.
+        UsageError: it is one of your own, and ``allow_code`` is not set.
 
     Example::
 
@@ -31,12 +72,28 @@ def load_generator(path: str | Path) -> MLPGenerator | ConvGenerator:
     """
     folder = _export_folder(Path(path))
     try:
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        return _build(description, folder / WEIGHTS)
+        description = Description.from_json((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        return _build(description, folder / WEIGHTS, allow_code)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(
             f"{folder} does not hold a generator that can be loaded ({type(error).__name__}: "
             f"{' '.join(str(error).split())[:200]}); export it again by finishing the run with "
+            "--resume"
+        ) from error
+
+
+def read_description(path: str | Path) -> Description:
+    """Read what is known of the generator of a run.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    folder = _export_folder(Path(path))
+    try:
+        return Description.from_json((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointError(
+            f"{folder / DESCRIPTION} is damaged ({error}); export again by finishing the run with "
             "--resume"
         ) from error
 
@@ -51,13 +108,28 @@ def _export_folder(path: Path) -> Path:
     )
 
 
-def _build(description: dict[str, Any], weights: Path) -> MLPGenerator | ConvGenerator:
+def _build(description: Description, weights: Path, allow_code: bool) -> nn.Module:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    generator, _ = reference_networks(int(description["image_size"]), int(description["channels"]))
+    generator = _generator(description, allow_code)
     try:
         generator.load_state_dict(load(weights.read_bytes()))
     except SafetensorError as error:
         raise ValueError(f"{weights.name} is damaged: {error}") from error
+    # Set on every generator, one's own included, so that using it needs nothing else.
+    attributes: Any = generator
+    attributes.latent, attributes.classes = description.latent, description.classes
     return generator.eval().requires_grad_(False)
+
+
+def _generator(description: Description, allow_code: bool) -> nn.Module:
+    shape, classes = description.shape, description.classes
+    if not description.generator:
+        return reference_generator(shape, classes)
+    if not allow_code:
+        raise UsageError(
+            f"this generator is made by {description.generator}, and importing that runs it; if "
+            "you trust it, pass --allow-code (in Python allow_code=True)"
+        )
+    return own_network(description.generator, shape, classes, description.latent)

@@ -1,6 +1,7 @@
 """From noise to samples: any game, one generator, one discriminator."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,18 +18,25 @@ def generate(
 ) -> tuple[Phase, ...]:
     """Give the phases of a game: ``critic_steps`` turns of D, then one of G.
 
+    With classes, samples are generated for the classes of the real batch, so both sides see each
+    class equally often.
+
     Args:
         game: pair, penalties and constraint; its optimisers are built by the caller.
-        generator: ``G(z)``, latents ``(N, latent)`` to samples.
-        discriminator: ``D(x)``, samples to raw scores.
+        generator: ``G(z)`` or ``G(z, y)``, latents ``(N, latent)`` to samples.
+        discriminator: ``D(x)`` or ``D(x, y)``, samples to raw scores.
         latent: length of a latent vector.
     """
     d_objective, g_objective = game.discriminator_objective(), WeightedSum(adv=1.0)
 
+    def fakes(turn: Turn) -> Tensor:
+        z = latents(turn.draws, len(turn.real), latent, turn.real.dtype)
+        return generator(z) if turn.labels is None else generator(z, turn.labels)
+
     def d_loss(turn: Turn) -> Losses:
         with torch.no_grad():
-            fake = generator(latents(turn.draws, len(turn.real), latent, turn.real.dtype))
-        critic = Critic(discriminator)
+            fake = fakes(turn)
+        critic = Critic(given(discriminator, turn.labels))
         adversarial = game.pair.discriminator(real=critic(turn.real), fake=critic(fake))
         penalties = {
             name: _penalty(weighted.penalty, critic, turn, fake)
@@ -37,9 +45,9 @@ def generate(
         return d_objective(turn.step, adv=adversarial, **penalties)
 
     def g_loss(turn: Turn) -> Losses:
-        fake = generator(latents(turn.draws, len(turn.real), latent, turn.real.dtype))
-        real = discriminator(turn.real) if game.pair.generator_needs_real else None
-        return g_objective(adv=game.pair.generator(fake=discriminator(fake), real=real))
+        score, fake = given(discriminator, turn.labels), fakes(turn)
+        real = score(turn.real) if game.pair.generator_needs_real else None
+        return g_objective(adv=game.pair.generator(fake=score(fake), real=real))
 
     constraint = game.constraint
     after_update = None if constraint is None else lambda: constraint.after_step(discriminator)
@@ -47,6 +55,11 @@ def generate(
         Phase("d", discriminator, d_loss, game.critic_steps, after_update),
         Phase("g", generator, g_loss),
     )
+
+
+def given(network: nn.Module, labels: Tensor | None) -> Callable[[Tensor], Any]:
+    """Give the network as a function of its first input, the classes being what they are."""
+    return network if labels is None else lambda x: network(x, labels)
 
 
 def latents(draws: Draws, count: int, size: int, dtype: torch.dtype) -> Tensor:

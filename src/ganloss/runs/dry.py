@@ -24,7 +24,7 @@ def describe(settings: GenerateSettings) -> str:
     length = f"{run.total:,} steps" if run.total else f"{settings.time_limit or 0:.0f} s"
     estimate = per_step * run.total if run.total else settings.time_limit or 0.0
     lines = [
-        f"data      {len(run.data.images):,} images {run.data.shape}",
+        f"data      {len(run.data.values):,} images {run.data.shape}",
         f"game      {run.game!r}",
         f"networks  G {generator:,} and D {discriminator:,} parameters on {run.hardware.device}",
         f"length    {length}, about {per_step * 1e3:.1f} ms a step, {estimate / 60:.1f} min in all",

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
+from ganloss.data.batches import take
 from ganloss.data.images import ImageSet
 from ganloss.data.order import Order
+from ganloss.data.points import PointSet
 from ganloss.metrics.distances import frechet_distance, nearest_neighbour_ratio
 from ganloss.metrics.modes import class_shares
 
@@ -48,15 +51,17 @@ class Evaluation:
         return class_shares(self._classify(samples), self._classes)
 
 
-def evaluation_for(data: ImageSet) -> Evaluation | None:
+def evaluation_for(data: ImageSet | PointSet) -> Evaluation | None:
     """Choose features for a data set and measure the reference rows; None if it is too small."""
     from ganloss.metrics.features import digits_features, random_vgg_features
     from ganloss.metrics.reference import reference_rows
 
-    if data.held_out is not None:
+    if isinstance(data, PointSet):
+        return None
+    if data.judge == "digits" and data.held_out is not None:
         net = digits_features()
         count = min(len(data.images), len(data.held_out))
-        reals, others = data.held_out[:count], data.images[:count]
+        reals, others = data.held_out[:count], take(data.images, torch.arange(count))
         meaning = f"{count} training images against the same held-out ones"
         classify = net.classify
     else:
@@ -65,7 +70,7 @@ def evaluation_for(data: ImageSet) -> Evaluation | None:
             return None
         net, classify = random_vgg_features(), None
         # Shuffled: in a folder of classes the first half would be other classes than the second.
-        shuffled = data.images[Order(len(data.images), seed=0).indices(0, 2 * count)]
+        shuffled = take(data.images, Order(len(data.images), seed=0).indices(0, 2 * count))
         reals, others = shuffled[:count], shuffled[count:]
         meaning = f"{count} other real images against the same ones"
     rows = reference_rows(net, others, reals)
@@ -78,13 +83,15 @@ def evaluation_for(data: ImageSet) -> Evaluation | None:
         _features=net,
         _reals=net(reals),
         _classify=classify,
-        _classes=data.classes,
+        _classes=10,
     )
 
 
-def memorisation(samples: Tensor, data: ImageSet) -> float | None:
+def memorisation(samples: Tensor, data: ImageSet | PointSet) -> float | None:
     """Nearest-neighbour ratio to training and held-out images; None without held-out ones."""
-    if data.held_out is None:
+    if isinstance(data, PointSet) or data.held_out is None:
         return None
     count = min(len(data.images), len(data.held_out))
-    return nearest_neighbour_ratio(samples, data.images[:count], data.held_out[:count])
+    return nearest_neighbour_ratio(
+        samples, take(data.images, torch.arange(count)), data.held_out[:count]
+    )

@@ -11,6 +11,7 @@ from ganloss.engine.checkpoint import write_atomically
 from ganloss.engine.health import verdicts
 from ganloss.runs.charts import AXES, abscissae, charts_of, dig, thin
 from ganloss.runs.folder import RunFolder, write_text
+from ganloss.runs.pictures import MOST_GRID_ROWS
 from ganloss.runs.reading import (
     Metric,
     Row,
@@ -91,6 +92,7 @@ def _view(run: Path) -> dict[str, Any]:
         "outcome": outcome(status.metric, scored),
         "ruler": _ruler(status.metric, scored),
         "samples": samples,
+        "rows_are": _rows_are(status),
         "has_reals": (run / "reals.png").is_file(),
         "has_film": (run / "progress.gif").is_file(),
         "verdicts": verdicts(rows),
@@ -110,6 +112,14 @@ def _view(run: Path) -> dict[str, Any]:
             "charts": charts,
         },
     }
+
+
+def _rows_are(status: Status) -> str:
+    """Say which class each row of the sample grid shows."""
+    if not status.classes or status.points:
+        return ""
+    shown = status.classes[:MOST_GRID_ROWS]
+    return f"From top to bottom: {', '.join(shown)}."
 
 
 def _keys(status: Status, rows: Sequence[Row]) -> dict[str, str]:

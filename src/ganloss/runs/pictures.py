@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
+    from ganloss.data.images import ImageSet
+    from ganloss.data.points import PointSet
+
+#: Images in a row of a sheet.
+COLUMNS = 8
+#: Rows of a sheet that has one for each class.
+MOST_GRID_ROWS = 12
 _GRID_PIXELS = 600
 _GUTTER = 2
 _GUTTER_GRAY = 128
@@ -49,6 +56,35 @@ def grid(images: "Tensor", columns: int, cell: int | None = None) -> "Image.Imag
         y, x = i // columns * down, i % columns * across
         sheet[y : y + height, x : x + width] = picture
     return Image.fromarray(sheet[..., 0] if channels == 1 else sheet)
+
+
+def plane(points: "Tensor", modes: "Tensor | None" = None) -> "Image.Image":
+    """Draw points in the plane, over spots where the modes are that they should lie in."""
+    from PIL import Image, ImageDraw
+
+    finer = 2  # drawn finely and scaled down, so that dots are round
+    side = _GRID_PIXELS * finer
+    reach = 1.35 * float((points if modes is None else modes).abs().max())
+    sheet = Image.new("RGB", (side, side), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+
+    def dot(x: float, y: float, radius: float, fill: str) -> None:
+        across, down = (x / reach + 1) / 2 * side, (1 - y / reach) / 2 * side
+        draw.ellipse((across - radius, down - radius, across + radius, down + radius), fill)
+
+    for x, y in [] if modes is None else modes.tolist():
+        dot(x, y, 14 * finer, fill=_TRACK)
+    for x, y in points.tolist():
+        if abs(x) <= reach and abs(y) <= reach:
+            dot(x, y, 1.2 * finer, fill=_DONE)
+    return sheet.resize((_GRID_PIXELS, _GRID_PIXELS), Image.Resampling.LANCZOS)
+
+
+def draw(samples: "Tensor", data: "ImageSet | PointSet") -> "Image.Image":
+    """Draw samples as their data set asks for: a sheet of images, or points in the plane."""
+    from ganloss.data.points import PointSet
+
+    return plane(samples, data.modes) if isinstance(data, PointSet) else grid(samples, COLUMNS)
 
 
 def _check(images: "Tensor", columns: int) -> None:

@@ -65,6 +65,8 @@ class Status:
     metric: Metric | None
     facts: Mapping[str, str]
     extra: Mapping[str, str]
+    classes: Sequence[str] = ()
+    points: bool = False
     skipped: Sequence[tuple[str, str]] = ()
     next: Sequence[str] = field(default_factory=list[str])
 
@@ -84,6 +86,8 @@ class Status:
             metric=Metric.read(metric) if (metric := mapping(values.get("metric"))) else None,
             facts=texts(values.get("facts")),
             extra=texts(values.get("extra")),
+            classes=[text(name) for name in listing(data.get("classes"))],
+            points=len(listing(data.get("shape"))) == 1,
             skipped=[
                 (text(p[0]), text(p[-1])) for p in map(listing, listing(data.get("skipped"))) if p
             ],
@@ -108,9 +112,11 @@ def _describe(data: Mapping[str, Any]) -> str:
     shape = [integer(side) for side in listing(data.get("shape"))]
     parts = [text(data.get("name"))]
     if (count := integer(data.get("images"))) is not None:
-        parts.append(f"{count:,} images")
+        parts.append(f"{count:,} {'points' if len(shape) == 1 else 'images'}")
     if len(shape) == 3 and None not in shape:
         parts.append(f"{shape[2]}×{shape[1]} {'gray' if shape[0] in (1, 2) else 'colour'}")
+    if classes := listing(data.get("classes")):
+        parts.append(f"{len(classes)} classes")
     return ", ".join(part for part in parts if part)
 
 

@@ -1,6 +1,5 @@
 """A run that is set up: settings turned into data, networks, engine and folder."""
 
-import json
 import math
 import shlex
 from collections.abc import Mapping
@@ -13,21 +12,32 @@ from torch import Tensor, nn
 
 from ganloss._errors import UsageError
 from ganloss._random import Draws
-from ganloss.data.batches import Batches, to_uint8
-from ganloss.data.images import load_images
+from ganloss.data.batches import Batches, take, to_uint8
+from ganloss.data.images import load_data
+from ganloss.data.order import Order
 from ganloss.engine import checkpoint
 from ganloss.engine.ema import moving_average
 from ganloss.engine.hardware import connect
 from ganloss.engine.loop import Engine
 from ganloss.games import GAMES, Adam, Game, Optimisers, canonical_name
-from ganloss.networks.generate import reference_networks
+from ganloss.networks.generate import reference_discriminator, reference_generator
+from ganloss.networks.load import DESCRIPTION, WEIGHTS, Description
+from ganloss.networks.own import (
+    DEFAULT_LATENT,
+    own_network,
+    probe_discriminator,
+    probe_generator,
+    refuse_batch_norm,
+)
 from ganloss.recipes.generate import generate
 from ganloss.runs import folder as folders
 from ganloss.runs.evaluation import Evaluation, evaluation_for
 from ganloss.runs.folder import RunFolder
+from ganloss.runs.pictures import COLUMNS, MOST_GRID_ROWS
 from ganloss.runs.settings import GenerateSettings
 
 SNAPS_PER_RUN = 20
+POINTS_SHOWN = 2000
 
 
 def game_for(settings: GenerateSettings) -> Game:
@@ -91,10 +101,17 @@ class Run:
         self.game = game_for(settings)
         self.hardware = connect(settings.device, settings.devices, settings.precision)
         largest = 128 if self.hardware.device.type == "cuda" else 64
-        self.data = load_images(
-            settings.data, settings.image_size, fit=settings.fit, largest=largest
+        self.data = load_data(
+            settings.data,
+            settings.image_size,
+            fit=settings.fit,
+            largest=largest,
+            cond=settings.cond,
+            keep=settings.cache,
+            workers=settings.workers,
         )
-        self.total = settings.total_steps(len(self.data.images), self.game.critic_steps)
+        self.classes = len(self.data.class_names)
+        self.total = settings.total_steps(len(self.data.values), self.game.critic_steps)
         self._build()
         self.folder = self._find_folder(resume)
         self.resumed = self.folder.last.exists()
@@ -104,26 +121,25 @@ class Run:
 
     def _build(self) -> None:
         """Make networks, optimisers and engine; weights depend on the seed alone."""
-        channels, size, _ = self.data.shape
         with torch.random.fork_rng():
             torch.manual_seed(self.settings.seed)
-            generator, discriminator = reference_networks(size, channels)
+            generator, discriminator = self._networks()
             if self.game.constraint is not None:
                 self.game.constraint.prepare(discriminator)
-        self.latent = generator.latent
         self.generator = self._place(generator)
         self.discriminator = self._place(discriminator)
         self.average = moving_average(
             self.generator, self.settings.batch_size, self.settings.ema_kimg
         )
-        optimisers = self.game.optimisers
+        optimisers, batches = self.game.optimisers, self._batches()
         self.engine = Engine(
             generate(self.game, self.generator, self.discriminator, self.latent),
             {
                 "d": optimisers.discriminator.build(self.discriminator.parameters()),
                 "g": optimisers.generator.build(self.generator.parameters()),
             },
-            batches=self._batches(),
+            batches=batches,
+            labels=batches.labels if self.classes else None,
             batch_size=self.settings.batch_size,
             seed=self.settings.seed,
             hardware=self.hardware,
@@ -131,16 +147,38 @@ class Run:
             averaged=self.generator,
         )
 
+    def _networks(self) -> tuple[nn.Module, nn.Module]:
+        """The networks asked for, or the reference networks that fit the data."""
+        settings, shape = self.settings, self.data.shape
+        if not settings.generator:
+            reference = reference_generator(shape, self.classes)
+            generator, self.latent = reference, reference.latent
+        else:
+            asked = settings.latent or DEFAULT_LATENT
+            generator = own_network(settings.generator, shape, self.classes, asked)
+            self.latent = int(getattr(generator, "latent", asked))
+            probe_generator(generator, shape, self.classes, self.latent)
+        if not settings.discriminator:
+            discriminator = reference_discriminator(shape, self.classes)
+        else:
+            discriminator = own_network(settings.discriminator, shape, self.classes, self.latent)
+            probe_discriminator(discriminator, shape, self.classes)
+        if self.hardware.processes > 1:
+            refuse_batch_norm(generator, "generator")
+            refuse_batch_norm(discriminator, "discriminator")
+        return generator, discriminator
+
     def _place(self, network: nn.Module) -> nn.Module:
         return network.to(self.hardware.device, self.hardware.dtype)
 
     def _batches(self) -> Batches:
         return Batches(
-            self.data.images,
+            self.data.values,
             self.settings.batch_size,
             seed=self.settings.seed,
             hardware=self.hardware,
             mirror=self.settings.mirror,
+            labels=self.data.labels,
         )
 
     def _find_folder(self, resume: str | None) -> RunFolder:
@@ -174,7 +212,7 @@ class Run:
     @property
     def threads(self) -> int:
         """CPU threads to compute with; tiny networks lose time waiting for a second one."""
-        tiny = self.data.shape[1] <= 8
+        tiny = self.data.shape[-1] <= 8
         return self.settings.threads or (1 if tiny else torch.get_num_threads())
 
     @property
@@ -198,16 +236,56 @@ class Run:
         return min(1.0, self.seconds / (self.settings.time_limit or math.inf))
 
     def samples(self, count: int) -> Tensor:
-        """Images of the averaged generator from fixed latents, uint8; a latent never changes."""
+        """Samples of the averaged generator from fixed latents; images as uint8.
+
+        A latent never changes. With classes, they come as often as in the data.
+        """
+        return self._generate(count, self._typical_labels(count))
+
+    def grid(self) -> Tensor:
+        """Samples to look at: with classes, a row for each."""
+        if not self.classes:
+            return self.samples(COLUMNS**2 if len(self.data.shape) == 3 else POINTS_SHOWN)
+        if len(self.data.shape) == 1:
+            return self.samples(POINTS_SHOWN)
+        rows = min(self.classes, MOST_GRID_ROWS)
+        return self._generate(rows * COLUMNS, torch.arange(rows).repeat_interleave(COLUMNS))
+
+    def real_grid(self) -> Tensor:
+        """Real samples to look at, laid out as :meth:`grid` is."""
+        values, labels = self.data.values, self.data.labels
+        if len(self.data.shape) == 1:
+            return take(values, torch.arange(POINTS_SHOWN))
+        if labels is None:
+            return take(values, Order(len(values), seed=0).indices(0, COLUMNS**2))
+        rows = [torch.nonzero(labels == c)[:, 0] for c in range(min(self.classes, MOST_GRID_ROWS))]
+        return take(values, torch.cat([_exactly(r, COLUMNS) for r in rows if len(r)]))
+
+    def _typical_labels(self, count: int) -> Tensor | None:
+        if self.data.labels is None:
+            return None
+        ordered = self.data.labels.sort().values
+        return ordered[torch.linspace(0, len(ordered) - 1, count).round().long()]
+
+    def _generate(self, count: int, labels: Tensor | None) -> Tensor:
         draws = Draws(self.settings.seed, 0, count, device=self.hardware.device)
-        z = self.sample_latents(draws, count)
+        inputs = [self.sample_latents(draws, count)]
+        if labels is not None:
+            inputs.append(labels.to(self.hardware.device))
+        batches = zip(*(x.split(256) for x in inputs), strict=True)
         with torch.no_grad():
-            pieces = [to_uint8(self.average(piece)) for piece in z.split(256)]
-        return torch.cat(pieces)
+            pieces = [self.average(*batch) for batch in batches]
+        samples = torch.cat(pieces)
+        return to_uint8(samples) if samples.dim() == 4 else samples.float().cpu()
 
     def sample_latents(self, draws: Draws, count: int) -> Tensor:
         """Latents of the sample grid and of the metric, on a stream of their own."""
         return draws.normal("samples", count, self.latent, dtype=self.hardware.dtype)
+
+
+def _exactly(rows: Tensor, count: int) -> Tensor:
+    """The first rows, over and over where there are too few."""
+    return rows[torch.arange(count) % len(rows)]
 
 
 def _count(network: nn.Module) -> int:
@@ -236,8 +314,10 @@ def status(run: Run, state: str, message: str, extra: Mapping[str, str]) -> dict
         "title": f"{run.settings.loss} on {run.data.name}",
         "data": {
             "name": run.data.name,
-            "images": len(run.data.images),
+            "images": len(run.data.values),
             "shape": list(run.data.shape),
+            "kept": run.data.where,
+            "classes": list(run.data.class_names),
             "skipped": [list(item) for item in run.data.skipped],
         },
         "metric": metric,
@@ -279,11 +359,14 @@ def export(run: Run) -> None:
     """Write the averaged generator for use without the command line."""
     from safetensors.torch import save as to_bytes
 
-    channels, size, _ = run.data.shape
     weights = {k: v.contiguous() for k, v in run.average.module.state_dict().items()}
     payload = to_bytes(weights)
-    checkpoint.write_atomically(
-        run.folder.export / "generator.safetensors", lambda stream: stream.write(payload)
+    checkpoint.write_atomically(run.folder.export / WEIGHTS, lambda stream: stream.write(payload))
+    description = Description(
+        shape=run.data.shape,
+        latent=run.latent,
+        classes=run.classes,
+        class_names=run.data.class_names,
+        generator=run.settings.generator,
     )
-    config = {"image_size": size, "channels": channels, "latent": run.latent, "range": [-1, 1]}
-    folders.write_text(run.folder.export / "config.json", json.dumps(config, indent=1))
+    folders.write_text(run.folder.export / DESCRIPTION, description.to_json())

@@ -1,57 +1,131 @@
-"""New pictures from a finished generator: one seed, one picture, for ever."""
+"""New samples from a finished generator: one seed, one sample, for ever."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ganloss._errors import UsageError
+from ganloss._lazy import suggest
 from ganloss._random import Draws
 from ganloss.data.batches import to_uint8
-from ganloss.networks.generate import ConvGenerator, MLPGenerator
-from ganloss.runs.pictures import grid, save_png, write_film
-
-Generator = MLPGenerator | ConvGenerator
+from ganloss.networks.load import Description, load_generator, read_description
+from ganloss.runs.folder import write_text
+from ganloss.runs.pictures import grid, plane, save_png, write_film
 
 _BATCH = 64
 #: Pictures of a walk from one seed to the next, and seeds on its way.
 STEPS_BETWEEN, MOST_STOPS = 12, 16
 
 
-def latents(generator: Generator, seeds: Sequence[int]) -> Tensor:
-    """Latents of some seeds, ``(N, latent)``; a seed's latent depends on nothing else."""
-    return torch.cat([Draws(seed, 0, 1).normal("sample", 1, generator.latent) for seed in seeds])
+@dataclass(frozen=True)
+class Sampler:
+    """A finished generator.
+
+    Args:
+        generator: ``G(z)`` or ``G(z, y)``.
+        about: what is known of it.
+        label: the class to make, or None for all in turn.
+    """
+
+    generator: nn.Module
+    about: Description
+    label: int | None = None
+
+    @classmethod
+    def load(cls, run: str | Path, wanted: str = "", *, allow_code: bool = False) -> "Sampler":
+        """Load the generator of a run.
+
+        Args:
+            run: a run folder, or its ``export`` folder.
+            wanted: name or number of the class to make; all in turn by default.
+            allow_code: import a generator of one's own.
+
+        Raises:
+            CheckpointError: there is none.
+            UsageError: there is no such class, or code is not allowed.
+        """
+        about = read_description(run)
+        label = _label(about, wanted) if wanted else None
+        return cls(load_generator(run, allow_code=allow_code), about, label)
+
+    @property
+    def makes_images(self) -> bool:
+        """Whether samples are images; otherwise they are points in the plane."""
+        return len(self.about.shape) == 3
+
+    def latents(self, seeds: Sequence[int]) -> Tensor:
+        """Latents of some seeds, ``(N, latent)``; a seed's latent depends on nothing else."""
+        size = self.about.latent
+        return torch.cat([Draws(seed, 0, 1).normal("sample", 1, size) for seed in seeds])
+
+    def labels(self, seeds: Sequence[int]) -> Tensor | None:
+        """Classes of some seeds, ``(N,)``: the one wanted, or all in turn; None without classes."""
+        if not self.about.classes:
+            return None
+        return torch.tensor(
+            [seed % self.about.classes if self.label is None else self.label for seed in seeds]
+        )
+
+    def __call__(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        """Samples of latents: images as uint8 ``(N, C, H, W)``, or points ``(N, 2)``."""
+        inputs = (z,) if labels is None else (z, labels)
+        batches = zip(*(x.split(_BATCH) for x in inputs), strict=True)
+        with torch.no_grad():
+            samples = torch.cat([self.generator(*batch) for batch in batches])
+        return to_uint8(samples) if self.makes_images else samples
+
+    def samples(self, seeds: Sequence[int]) -> Tensor:
+        """Samples of some seeds."""
+        return self(self.latents(seeds), self.labels(seeds))
 
 
-def pictures(generator: Generator, z: Tensor) -> Tensor:
-    """Images of latents, uint8 ``(N, C, H, W)``."""
-    with torch.no_grad():
-        return torch.cat([to_uint8(generator(piece)) for piece in z.split(_BATCH)])
+def _label(about: Description, wanted: str) -> int:
+    if not about.classes:
+        raise UsageError(f"this generator has no classes; leave --class {wanted} out")
+    if wanted in about.class_names:
+        return about.class_names.index(wanted)
+    if wanted.isdecimal() and int(wanted) < about.classes:
+        return int(wanted)
+    raise UsageError(
+        f"no class {wanted!r}{suggest(wanted, about.class_names)} (known: "
+        f"{', '.join(about.class_names[:20])}{' …' if about.classes > 20 else ''})"
+    )
 
 
-def write_files(images: Tensor, seeds: Sequence[int], folder: Path) -> list[Path]:
-    """Write each picture to a file named after its seed."""
-    paths = [folder / f"seed{seed:06d}.png" for seed in seeds]
-    for image, path in zip(images, paths, strict=True):
-        save_png(grid(image[None], 1, cell=image.shape[-1]), path)
-    return paths
+def write_files(samples: Tensor, seeds: Sequence[int], folder: Path) -> None:
+    """Write each image to a file named after its seed; points to one table."""
+    if samples.dim() == 2:
+        rows = [
+            f"{seed},{x:.6g},{y:.6g}" for seed, (x, y) in zip(seeds, samples.tolist(), strict=True)
+        ]
+        write_text(folder / "points.csv", "\n".join(["seed,x,y", *rows]) + "\n")
+        return
+    for image, seed in zip(samples, seeds, strict=True):
+        save_png(grid(image[None], 1, cell=image.shape[-1]), folder / f"seed{seed:06d}.png")
 
 
-def write_grid(images: Tensor, path: Path) -> None:
-    """Write all pictures as one sheet, about as wide as high."""
-    save_png(grid(images, max(1, round(len(images) ** 0.5))), path)
+def write_sheet(samples: Tensor, path: Path) -> None:
+    """Write all samples as one picture: a sheet about as wide as high, or the plane."""
+    if samples.dim() == 2:
+        save_png(plane(samples), path)
+        return
+    save_png(grid(samples, max(1, round(len(samples) ** 0.5))), path)
 
 
-def walk(generator: Generator, seeds: Sequence[int]) -> Tensor:
+def walk(sampler: Sampler, seeds: Sequence[int]) -> Tensor:
     """Images on the way from seed to seed and back to the first, ``(frames, C, H, W)``.
 
     The way keeps the length of the latents (a great circle): a straight line would lead through
-    the middle, where a generator has hardly ever been.
+    the middle, where a generator has hardly ever been. With classes, each stretch keeps the class
+    of the seed it starts from.
     """
-    z = latents(generator, seeds)
-    stops = zip(z, z.roll(-1, 0), strict=True)
+    z, labels = sampler.latents(seeds), sampler.labels(seeds)
     shares = torch.arange(STEPS_BETWEEN) / STEPS_BETWEEN
-    return pictures(generator, torch.cat([_arc(a, b, shares) for a, b in stops]))
+    way = torch.cat([_arc(a, b, shares) for a, b in zip(z, z.roll(-1, 0), strict=True)])
+    return sampler(way, None if labels is None else labels.repeat_interleave(STEPS_BETWEEN))
 
 
 def _arc(a: Tensor, b: Tensor, shares: Tensor) -> Tensor:
@@ -62,7 +136,13 @@ def _arc(a: Tensor, b: Tensor, shares: Tensor) -> Tensor:
     return direction / torch.sin(angle) * ((1 - t) * a.norm() + t * b.norm())
 
 
-def write_walk(generator: Generator, seeds: Sequence[int], path: Path) -> None:
-    """Write the walk through the first 16 seeds as a film that runs in a circle."""
-    images = walk(generator, seeds[:MOST_STOPS])
+def write_walk(sampler: Sampler, seeds: Sequence[int], path: Path) -> None:
+    """Write the walk through the first 16 seeds as a film that runs in a circle.
+
+    Raises:
+        UsageError: the generator makes points.
+    """
+    if not sampler.makes_images:
+        raise UsageError("this generator makes points, and a walk is a film of images")
+    images = walk(sampler, seeds[:MOST_STOPS])
     write_film([grid(image[None], 1, cell=256) for image in images], path)

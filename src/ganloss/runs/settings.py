@@ -12,11 +12,22 @@ def _flag(default: Any, help: str, *aliases: str) -> Any:
 
 
 #: Settings that may change when a run is resumed.
-FREE_ON_RESUME = frozenset({"steps", "kimg", "epochs", "minutes", "snap", "devices", "out", "name"})
+FREE_ON_RESUME = frozenset(
+    {"steps", "kimg", "epochs", "minutes", "snap", "devices", "workers", "cache", "out", "name"}
+)
 
 _LENGTHS = ("steps", "kimg", "epochs", "minutes")
 _RATES = ("lr", "g_lr", "d_lr", "ema_kimg")
-_COUNTS = ("batch_size", "penalty_every", "snap", "critic_steps", "devices", "threads")
+_COUNTS = (
+    "batch_size",
+    "workers",
+    "latent",
+    "penalty_every",
+    "snap",
+    "critic_steps",
+    "devices",
+    "threads",
+)
 _POSITIVE = (*_LENGTHS, *_COUNTS, *_RATES)
 
 
@@ -24,7 +35,9 @@ _POSITIVE = (*_LENGTHS, *_COUNTS, *_RATES)
 class GenerateSettings:
     """Settings of ``ganloss train generate``; each field is a flag of the same name."""
 
-    data: str = _flag("", "folder of images, or demo:digits", "--dataroot", "--data-dir")
+    data: str = _flag(
+        "", "folder or zip of images, demo:NAME or torchvision:NAME", "--dataroot", "--data-dir"
+    )
     loss: str = _flag("wgan-gp", "a game: see `ganloss losses list`", "--gan-mode")
     image_size: int | None = _flag(
         None,
@@ -33,6 +46,12 @@ class GenerateSettings:
         "--resolution",
     )
     fit: Literal["crop", "pad", "stretch"] = _flag("crop", "how an image becomes a square")
+    cond: bool = _flag(False, "learn classes: the outermost folders", "--class-cond")
+    cache: Literal["disk", "ram", "off"] = _flag("disk", "where decoded images are kept")
+    workers: int | None = _flag(None, "threads that decode images", "-j", "--num-workers")
+    generator: str = _flag("", "your own G(z[, y]), as MODULE:NAME or FILE.py:NAME")
+    discriminator: str = _flag("", "your own D(x[, y]), as MODULE:NAME or FILE.py:NAME")
+    latent: int | None = _flag(None, "length of latents of your own G", "--z-dim", "--latent-dim")
     mirror: bool = _flag(False, "flip every other image left to right")
     batch_size: int = _flag(64, "images per update, over all processes", "-b", "--batch")
     steps: int | None = _flag(None, "updates of the generator", "--num-train-steps")

@@ -15,17 +15,18 @@ from torch import Tensor
 
 from ganloss._errors import DivergedError, GanlossError, StorageError
 from ganloss._random import Draws
+from ganloss._scores import scales
 from ganloss._version import __version__
 from ganloss.engine import checkpoint
 from ganloss.engine.loop import StepRecord
+from ganloss.recipes.generate import given
 from ganloss.runs.evaluation import Evaluation, memorisation
 from ganloss.runs.folder import RunFolder, command_line, write_text
 from ganloss.runs.page import write_page
-from ganloss.runs.pictures import grid, save_png, write_gif
+from ganloss.runs.pictures import draw, save_png, write_gif
 from ganloss.runs.run import SNAPS_PER_RUN, Run, export, next_commands, status
 from ganloss.runs.settings import GenerateSettings
 
-GRID_COLUMNS = 8
 TICKS_PER_SNAP = 5
 
 
@@ -135,8 +136,7 @@ class _Session:
     def _begin(self) -> None:
         run = self.run
         if not run.resumed:
-            reals = run.data.images[: GRID_COLUMNS**2]
-            save_png(grid(reals, GRID_COLUMNS), run.folder.path / "reals.png")
+            save_png(draw(run.real_grid(), run.data), run.folder.path / "reals.png")
             self._write_row({"step": 0, "images": 0, "seconds": 0.0}, snap=True)
             self._write_checkpoint()
         version = f"ganloss {__version__}, torch {torch.__version__}"
@@ -198,14 +198,15 @@ class _Session:
     def _scores(self) -> dict[str, float]:
         """Scores of one batch of real and of fixed fake images; leaves no trace in the networks."""
         run, hardware = self.run, self.run.hardware
-        real = run.engine.peek_batch()
+        real, labels = run.engine.peek_batch()
         first, count = hardware.share(run.settings.batch_size)
         draws = Draws(run.settings.seed, 0, run.settings.batch_size, first, hardware.device)
         z = run.sample_latents(draws, count)
         run.discriminator.eval()
         with torch.no_grad():
-            real_scores = hardware.gather(run.discriminator(real).float())
-            fake_scores = hardware.gather(run.discriminator(run.generator(z)).float())
+            fake = given(run.generator, labels)(z)
+            score = given(run.discriminator, labels)
+            real_scores, fake_scores = (hardware.gather(_one_each(score(x))) for x in (real, fake))
         run.discriminator.train()
         above = (real_scores > fake_scores.median()).float().mean()
         means = {"real": real_scores.mean(), "fake": fake_scores.mean(), "gap_accuracy": above}
@@ -216,8 +217,7 @@ class _Session:
         run = self.run
         if snap:
             row |= self._score()
-            samples = run.samples(GRID_COLUMNS**2)
-            save_png(grid(samples, GRID_COLUMNS), run.folder.sample(run.engine.step))
+            save_png(draw(run.grid(), run.data), run.folder.sample(run.engine.step))
         run.folder.append(row)
         if snap and run.engine.step > 0:
             score = f", fd {row['fd']:.4g}" if "fd" in row else ""
@@ -296,6 +296,14 @@ class _Session:
             self.run.folder.note(f"{state}. {message}".strip())
         self.run.folder.write_status(status(self.run, state, message, self.extra))
         write_page(self.run.folder.path)
+
+
+def _one_each(scores: Any) -> Tensor:
+    """One number for each sample: the mean over its scores, summed over scales."""
+    found = scales(scores, "the discriminator's output")
+    return torch.stack(
+        [scale.float().flatten(1).mean(1) if scale.dim() > 1 else scale.float() for scale in found]
+    ).sum(0)
 
 
 def _check_finite(row: Mapping[str, Any], folder: RunFolder) -> None:

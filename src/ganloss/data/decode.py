@@ -1,0 +1,118 @@
+"""One image file as pixels: upright, 8-bit, gray or RGB, of the size that is wanted."""
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from ganloss.data.files import ImageFile
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+LONGEST_SIDE = 20_000
+
+Fit = Literal["crop", "pad", "stretch"]
+
+#: What Pillow raises for files that are damaged or no images.
+UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, MemoryError)
+
+_GRAY_MODES = ("1", "L", "I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+_SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+_ORIENTATION = 0x0112
+
+
+class Header(NamedTuple):
+    """What a file says of itself before its pixels are read.
+
+    Args:
+        width: of the upright image.
+        height: of the upright image.
+        mode: Pillow's name of the kind of pixels.
+    """
+
+    width: int
+    height: int
+    mode: str
+
+    @property
+    def gray(self) -> bool:
+        """Whether it is read as one channel."""
+        return self.mode in _GRAY_MODES
+
+
+def read_header(file: ImageFile) -> Header:
+    """Read size and mode.
+
+    Raises:
+        OSError, ValueError, SyntaxError: the file is no image, or far too large.
+    """
+    with file.open() as stream, _opened(stream) as image:
+        turned = image.getexif().get(_ORIENTATION, 1) >= 5
+        width, height = image.size[::-1] if turned else image.size
+        transparent_gray = image.mode == "L" and image.has_transparency_data
+        return Header(width, height, "LA" if transparent_gray else image.mode)
+
+
+def read_upright(file: ImageFile) -> "Image.Image":
+    """Read an image as 8-bit gray or RGB, upright, on white where it is transparent.
+
+    Raises:
+        OSError, ValueError, SyntaxError: the file is no image, damaged or far too large.
+    """
+    from PIL import ImageOps
+
+    with file.open() as stream, _opened(stream) as image:
+        image.load()
+        return _eight_bit(ImageOps.exif_transpose(image))
+
+
+def read_square(file: ImageFile, size: int, fit: Fit) -> np.ndarray:
+    """Read one image as ``(size, size, 1 or 3)`` uint8.
+
+    Raises:
+        OSError, ValueError, SyntaxError: the file is no image, damaged or far too large.
+    """
+    array = np.asarray(fitted(read_upright(file), (size, size), fit))
+    return array[..., None] if array.ndim == 2 else array
+
+
+def fitted(image: "Image.Image", size: tuple[int, int], fit: Fit) -> "Image.Image":
+    """Bring an image to a size."""
+    from PIL import Image, ImageOps
+
+    filters = Image.Resampling.LANCZOS
+    if image.size == size:
+        return image
+    if fit == "stretch":
+        return image.resize(size, filters)
+    if fit == "pad":
+        return ImageOps.pad(image, size, filters)
+    return ImageOps.fit(image, size, filters)
+
+
+def _opened(stream: object) -> "Image.Image":
+    from PIL import Image
+
+    try:
+        image = Image.open(stream)  # pyright: ignore[reportArgumentType]
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(f"more than {LONGEST_SIDE:,} pixels a side") from error
+    if max(image.size) > LONGEST_SIDE:
+        raise ValueError(
+            f"{image.width}x{image.height} is more than {LONGEST_SIDE:,} pixels a side"
+        )
+    return image
+
+
+def _eight_bit(image: "Image.Image") -> "Image.Image":
+    """Convert any mode to 8-bit gray or RGB."""
+    from PIL import Image
+
+    if image.mode in _SIXTEEN_BIT:
+        values = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if values.max() > 255 else 255.0
+        return Image.fromarray(np.clip(values / top * 255, 0, 255).round().astype(np.uint8))
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")
