@@ -1,17 +1,18 @@
 """Quality of images whose target is known: each fake against its own real."""
 
+import math
 from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
-from ganloss.metrics.intervals import mean_interval
+from ganloss.metrics.intervals import Interval, mean_interval
 from ganloss.metrics.protocol import Number
 from ganloss.terms.pixel import PSNR
 from ganloss.terms.structural import SSIM, MultiScaleSSIM
 
 #: Smallest side that the windows of SSIM (11 px) and of five scales of it fit into.
-_SSIM_SIDE, _MS_SSIM_SIDE = 11, 161
+_SSIM_SIDE, _MS_SSIM_SIDE = 11, 11 * 2**4
 
 
 def paired_numbers(pairs: Iterable[tuple[Tensor, Tensor]], *, seed: int = 0) -> tuple[Number, ...]:
@@ -38,8 +39,9 @@ def paired_numbers(pairs: Iterable[tuple[Tensor, Tensor]], *, seed: int = 0) -> 
     numbers: list[Number] = []
     for name in measured:
         values = torch.tensor([row[name] for row in rows], dtype=torch.float64)
-        interval = mean_interval(values, seed=seed)
         mean = float(values.mean())
+        finite = math.isfinite(mean)
+        interval = mean_interval(values, seed=seed) if finite else Interval(mean, mean)
         numbers.append(Number(f"{name}@{len(rows)}", mean, interval, higher_is_better=True))
     return tuple(numbers)
 
