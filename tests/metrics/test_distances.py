@@ -64,12 +64,51 @@ def test_kernel_distance_equals_the_formula_in_numpy() -> None:
     assert kernel_distance(torch.tensor(a), torch.tensor(b)) == pytest.approx(expected, rel=1e-10)
 
 
+def test_frechet_distance_of_fewer_samples_than_features_equals_torch_fidelity() -> None:
+    """Theirs takes roots of a product of singular matrices; ours works on the samples' side."""
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+
+    generator = torch.Generator().manual_seed(0)
+    a = torch.randn(40, 64, generator=generator, dtype=torch.float64)
+    b = 1.5 * torch.randn(40, 64, generator=generator, dtype=torch.float64) + 0.2
+    theirs = fid_statistics_to_metric(
+        fid_features_to_statistics(a), fid_features_to_statistics(b), verbose=False
+    )["frechet_inception_distance"]
+    assert frechet_distance(a, b) == pytest.approx(theirs, rel=1e-5)
+
+
+def test_kernel_distance_equals_torch_fidelity_where_its_subset_is_everything() -> None:
+    from torch_fidelity.metric_kid import kid_features_to_metric
+
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, 300, 16, generator=generator, dtype=torch.float64)
+    b = 0.8 * b + 0.3
+    whole = {"kid_subsets": 1, "kid_subset_size": 300, "verbose": False, "rng_seed": 0}
+    theirs = kid_features_to_metric(a, b, **whole)["kernel_inception_distance_mean"]
+    assert kernel_distance(a, b) == pytest.approx(theirs, rel=1e-9)
+
+
+def test_kernel_distance_is_what_torch_fidelity_s_subsets_estimate() -> None:
+    """The mean over random subsets has the whole set's distance as its expectation, nearly:
+    within a subset each pair (real, fake) is as likely as in the whole."""
+    from torch_fidelity.metric_kid import kid_features_to_metric
+
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, 400, 8, generator=generator, dtype=torch.float64)
+    b = b + 0.5
+    subsets = {"kid_subsets": 400, "kid_subset_size": 100, "verbose": False, "rng_seed": 0}
+    theirs = kid_features_to_metric(a, b, **subsets)
+    error = theirs["kernel_inception_distance_std"] / 400**0.5
+    mean = theirs["kernel_inception_distance_mean"]
+    assert kernel_distance(a, b) == pytest.approx(mean, abs=4 * error)
+
+
 @pytest.mark.parametrize("distance", [frechet_distance, kernel_distance])
 def test_misuse_says_how_to_mend_it(distance: Callable[[Tensor, Tensor], float]) -> None:
     x = torch.randn(4, 2)
     with pytest.raises(ValueError, match="equal numbers of samples"):
         distance(x, x[:3])
-    with pytest.raises(ValueError, match="at least two samples"):
+    with pytest.raises(ValueError, match="at least two samples on each side"):
         distance(x[:1], x[:1])
     with pytest.raises(ValueError, match="look for NaN"):
         distance(x, x * float("nan"))

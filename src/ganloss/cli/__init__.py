@@ -15,6 +15,8 @@ VERBS = {
     "train": ("ganloss.cli.train", "train a GAN on your images"),
     "sample": ("ganloss.cli.sample", "make new pictures with a finished run"),
     "data": ("ganloss.cli.data", "check a folder of images before training on it"),
+    "evaluate": ("ganloss.cli.evaluate", "compare generated images with real ones"),
+    "weights": ("ganloss.cli.weights", "list or download pretrained weights"),
     "losses": ("ganloss.cli.losses", "list every loss, or show the card of one"),
     "check": ("ganloss.cli.check", "try every loss's properties on your own loss"),
     "doctor": ("ganloss.cli.doctor", "show versions, devices and what is missing"),

@@ -1,5 +1,9 @@
 """Distances between sets of features; all in float64 on the CPU."""
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -26,30 +30,79 @@ def frechet_distance(real: Tensor, fake: Tensor) -> float:
     >>> frechet_distance(x, x + 3)
     9.0
     """
-    _check(real, fake)
-    mean_r, cov_r = _moments(real)
-    mean_f, cov_f = _moments(fake)
-    root_r = _matrix_root(cov_r)
-    cross = torch.linalg.eigvalsh(root_r @ cov_f @ root_r).clamp_min(0).sqrt().sum()
-    distance = (mean_r - mean_f).square().sum() + cov_r.trace() + cov_f.trace() - 2 * cross
-    return max(float(distance), 0.0)
+    check_features(real, fake)
+    return _frechet(_centred(real), _centred(fake))
 
 
-def _check(real: Tensor, fake: Tensor) -> None:
+def resampled_frechet_distances(
+    real: Tensor, fake: Tensor, real_counts: Tensor, fake_counts: Tensor
+) -> Tensor:
+    """Fréchet distances of resampled features, ``(B,)``.
+
+    Args:
+        real: features ``(N, d)``.
+        fake: features ``(N, d)``.
+        real_counts: how often each real is drawn, ``(B, N)``; each row sums to N.
+        fake_counts: the same for the fakes.
+
+    >>> x, once = torch.tensor([[0.0], [2.0]]), torch.ones(1, 2)
+    >>> resampled_frechet_distances(x, x + 3, once, once)
+    tensor([9.], dtype=torch.float64)
+    """
+    check_features(real, fake)
+    pairs = zip(real_counts, fake_counts, strict=True)
+    distances = [_frechet(_centred(real, a), _centred(fake, b)) for a, b in pairs]
+    return torch.tensor(distances, dtype=torch.float64)
+
+
+def check_features(real: Tensor, fake: Tensor) -> None:
+    """Refuse features that cannot be compared.
+
+    Raises:
+        ValueError: different numbers, fewer than two samples, or features that are not finite.
+    """
     if real.dim() != 2 or real.shape != fake.shape:
         raise ValueError(
             f"features are {tuple(real.shape)} and {tuple(fake.shape)}; pass equal numbers of "
             "samples (N, d) on both sides, since the distance depends on N"
         )
     if real.shape[0] < 2:
-        raise ValueError("a Fréchet distance needs at least two samples on each side")
+        raise ValueError("a distance between sets needs at least two samples on each side")
     if not (real.isfinite().all() and fake.isfinite().all()):
         raise ValueError("features are not finite; look for NaN in the samples")
 
 
-def _moments(features: Tensor) -> tuple[Tensor, Tensor]:
-    features = features.double()
-    return features.mean(0), torch.cov(features.T).reshape(features.shape[1], -1)
+def _centred(features: Tensor, counts: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Mean ``(d,)``, and rows ``A (M, d)`` whose product AᵀA is the covariance."""
+    features, count = features.double().cpu(), features.shape[0]
+    if counts is None:
+        mean = features.mean(0)
+        return mean, (features - mean) / (count - 1) ** 0.5
+    # A resample holds about 63 % of the rows; the others need not be multiplied.
+    features, weights = features[counts > 0], counts[counts > 0, None].double()
+    mean = (weights * features).sum(0) / count
+    return mean, (features - mean) * (weights / (count - 1)).sqrt()
+
+
+def _frechet(real: tuple[Tensor, Tensor], fake: tuple[Tensor, Tensor]) -> float:
+    (mean_r, rows_r), (mean_f, rows_f) = real, fake
+    spread = rows_r.square().sum() + rows_f.square().sum()  # the traces of both covariances
+    distance = (mean_r - mean_f).square().sum() + spread - 2 * _trace_of_root(rows_r, rows_f)
+    return max(float(distance), 0.0)
+
+
+def _trace_of_root(rows_r: Tensor, rows_f: Tensor) -> Tensor:
+    """Trace of (C_r^(1/2) C_f C_r^(1/2))^(1/2) for covariances AᵀA and BᵀB.
+
+    It is also the sum of the singular values of ABᵀ, a matrix of samples rather than of features:
+    the cheaper one where samples are few.
+    """
+    samples, features = rows_r.shape
+    if 3 * samples <= 4 * features:
+        return torch.linalg.svdvals(rows_r @ rows_f.T).sum()
+    root_r = _matrix_root(rows_r.T @ rows_r)
+    values = torch.linalg.eigvalsh(root_r @ (rows_f.T @ rows_f) @ root_r)
+    return values.clamp_min(0).sqrt().sum()
 
 
 def _matrix_root(covariance: Tensor) -> Tensor:
@@ -74,18 +127,51 @@ def kernel_distance(real: Tensor, fake: Tensor) -> float:
     >>> kernel_distance(x, x)
     -3.5
     """
-    _check(real, fake)
-    real, fake = real.double(), fake.double()
-    count = real.shape[0]
+    once = torch.ones(1, len(real))
+    return float(resampled_kernel_distances(real, fake, once, once))
 
-    def kernel(a: Tensor, b: Tensor) -> Tensor:
-        return (a @ b.T / a.shape[1] + 1) ** 3
 
-    def off_diagonal_mean(k: Tensor) -> Tensor:
-        return (k.sum() - k.diagonal().sum()) / (count * (count - 1))
+def resampled_kernel_distances(
+    real: Tensor, fake: Tensor, real_counts: Tensor, fake_counts: Tensor
+) -> Tensor:
+    """Kernel distances of resampled features, ``(B,)``; the kernels are computed once.
 
-    within = off_diagonal_mean(kernel(real, real)) + off_diagonal_mean(kernel(fake, fake))
-    return float(within - 2 * kernel(real, fake).mean())
+    Args: as :func:`resampled_frechet_distances`.
+    """
+    check_features(real, fake)
+    real, fake = real.double().cpu(), fake.double().cpu()
+    a, b, count = real_counts.double(), fake_counts.double(), real.shape[0]
+
+    def kernel(x: Tensor, y: Tensor) -> Tensor:
+        return (x @ y.T / x.shape[1] + 1) ** 3
+
+    def off_diagonal_mean(k: Tensor, counts: Tensor) -> Tensor:
+        total = ((counts @ k) * counts).sum(1) - counts @ k.diagonal()
+        return total / (count * (count - 1))
+
+    within = off_diagonal_mean(kernel(real, real), a) + off_diagonal_mean(kernel(fake, fake), b)
+    return within - 2 * ((a @ kernel(real, fake)) * b).sum(1) / count**2
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A distance between sets of features, under the name that its numbers carry.
+
+    Args:
+        name: first part of the protocol, ``"fd"`` in ``fd-digits@897``.
+        value: the distance of ``(real, fake)``.
+        resampled: the same for resamples, ``(real, fake, real counts, fake counts)``.
+        lowest: what it cannot be below.
+    """
+
+    name: str
+    value: Callable[[Tensor, Tensor], float]
+    resampled: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+    lowest: float = -math.inf
+
+
+FRECHET = Distance("fd", frechet_distance, resampled_frechet_distances, lowest=0.0)
+KERNEL = Distance("kid", kernel_distance, resampled_kernel_distances)
 
 
 def nearest_neighbour_ratio(samples: Tensor, train: Tensor, held_out: Tensor) -> float:

@@ -1,6 +1,5 @@
 """Terms that compare images by the feature maps of a network."""
 
-import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from ganloss._errors import WeightsError
 from ganloss._lazy import require, suggest
 from ganloss._scores import Reduction, check_same_shape, check_tensor, check_trailing_shapes
+from ganloss._weights import WEIGHTS, locate, read
 from ganloss.terms._term import Term, checked_images, reduced
 from ganloss.terms.pixel import MSE
 
@@ -255,8 +255,7 @@ def _vgg(name: str, names: tuple[str, ...], pretrained: str | Path) -> _Layers:
             raise ValueError(f"{name} has no layer {layer!r}{suggest(layer, positions)}")
     taken = tuple(positions[layer] for layer in names)
     layers = layers[: max(taken) + 1]
-    url: str = getattr(vision, f"{name.upper()}_Weights").IMAGENET1K_V1.url
-    state = _random_state(layers) if pretrained == "random" else _state(name, url, pretrained)
+    state = _random_state(layers) if pretrained == "random" else _state(name, pretrained)
     _load(layers, state, name, pretrained)
     return _Layers(layers, taken)
 
@@ -290,58 +289,10 @@ def _random_state(layers: nn.Sequential) -> dict[str, Tensor]:
     return state
 
 
-def _state(name: str, url: str, pretrained: str | Path) -> dict[str, Tensor]:
+def _state(name: str, pretrained: str | Path) -> dict[str, Tensor]:
     """Read the weights of ``pretrained``, or those of torch's cache, filled if need be."""
-    file = url.rsplit("/", 1)[1]
-    if pretrained == "auto":
-        path = Path(torch.hub.get_dir()) / "checkpoints" / file
-        if not path.exists():
-            _download(name, url, path)
-    else:
-        path = Path(pretrained).expanduser()
-        path = path / file if path.is_dir() else path
-        if not path.exists():
-            raise WeightsError(
-                f"no weights of {name} at {path}; pass the path of {file}, which is at {url}, or "
-                "pretrained='random' for features without training"
-            )
-    return _read(path)
-
-
-def _download(name: str, url: str, path: Path) -> None:
-    digest = path.stem.rsplit("-", 1)[1]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path), hash_prefix=digest, progress=False)
-    except (OSError, RuntimeError) as error:
-        raise WeightsError(
-            f"the weights of {name} ({path.name}) are not on this machine and could not be "
-            f"downloaded ({error}); looked for {path}. Either download {url} elsewhere and pass "
-            "pretrained=PATH, or use features without training: pretrained='random'"
-        ) from error
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        safetensors = require("safetensors", "pip install safetensors", f"reading {path}")
-        readable: tuple[type[Exception], ...] = (OSError, safetensors.SafetensorError)
-        read = require("safetensors.torch", "pip install safetensors", f"reading {path}").load_file
-    else:
-        readable = (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError)
-
-        def read(file: Path) -> Any:
-            return torch.load(file, map_location="cpu", weights_only=True)
-
-    try:
-        state = read(path)
-    except readable as error:
-        raise WeightsError(
-            f"{path} could not be read as weights ({type(error).__name__}: {error}); it may be "
-            "truncated, or not a file of tensors only: download it again"
-        ) from error
-    if not isinstance(state, dict):
-        raise WeightsError(f"{path} holds {type(state).__name__}, not a table of named tensors")
-    return state
+    by_hand, without = "pretrained=PATH", "pretrained='random', features without training"
+    return read(locate(WEIGHTS[name], pretrained, by_hand=by_hand, without=without))
 
 
 def _load(

@@ -1,0 +1,177 @@
+"""``ganloss evaluate``: how far generated images are from real ones, and what the number means."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from ganloss._errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ganloss.metrics.protocol import Measurement, Number
+    from ganloss.runs.scoring import Report, Request
+
+_HELP = """\
+Compare generated images with real ones. The metric is first tried on the real images themselves:
+if it cannot tell them from blurred, noisy or fewer kinds of images, the first sentence says so.
+
+  ganloss evaluate demo:digits runs/00000-wgan-gp-digits-s0      a run makes its own images
+  ganloss evaluate ./photos ./generated --json scores.json       two folders or zips
+  ganloss evaluate ./sharp ./restored --pairs                    images of the same name
+  ganloss evaluate ./photos ./generated --features inception     the network of FID, from a file
+"""
+_WIDTH = 100
+_FEATURES = ("auto", "digits", "random-vgg", "inception")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}. See `ganloss evaluate --help`")
+
+
+def run(arguments: list[str]) -> int:
+    """Run ``ganloss evaluate REAL FAKE ...``."""
+    options = _parser().parse_args(arguments)
+    _say(f"{options.fake} against {options.real}")
+
+    from ganloss.runs.scoring import Request
+
+    names = ("real", "fake", "features", "weights", "count", "image_size", "cond", "pairs", "seed")
+    values = {name: getattr(options, name) for name in (*names, "allow_code")}
+    report = _evaluate(Request(**values), try_metric=options.self_test)
+    if options.json is not None:
+        _write(report, Path(options.json))
+    return 0
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="ganloss evaluate",
+        description=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("real", metavar="REAL", help="a folder, a zip or demo:NAME of real images")
+    add("fake", metavar="FAKE", help="the same of generated images, a run or its export folder")
+    add("--features", choices=_FEATURES, default="auto",
+        help="network whose features are compared (default: digits for demo:digits, otherwise "
+        "random-vgg; neither needs a download)")  # fmt: skip
+    add("--weights", default="auto", metavar="PATH", help="file of the Inception weights")
+    add("--count", "--num-samples", type=int, metavar="N",
+        help="images on each side (default: as many as leave as many real ones to refer to, at "
+        "most 1000)")  # fmt: skip
+    add("--image-size", type=int, metavar="N", help="bring images to this size first")
+    add("--cond", action="store_true",
+        help="REAL's outermost folders are classes, which the metric's trial drops")  # fmt: skip
+    add("--pairs", action="store_true",
+        help="PSNR, SSIM and MS-SSIM of images with the same name, too")  # fmt: skip
+    add("--seed", type=int, default=0, metavar="N", help="of every random choice (default: 0)")
+    add("--json", metavar="PATH", help="write everything to this file as well")
+    add("--no-self-test", dest="self_test", action="store_false",
+        help="do not try the metric on the real images first")  # fmt: skip
+    add("--allow-code", action="store_true", help="import the module your own generator is from")
+    return parser
+
+
+def _evaluate(request: "Request", *, try_metric: bool) -> "Report":
+    """Measure, and print each part as soon as it is known."""
+    from ganloss.runs import scoring
+
+    paired, notes = scoring.pair_numbers(request) if request.pairs else ((), ())
+    if request.pairs and _too_few(request):
+        notes += ("the sets are too small to be compared as sets",)
+        _print(None, paired, None, notes)
+        return scoring.Report(request, None, None, paired, None, notes)
+    ready = scoring.prepare(request)
+    trial = ready.try_metric() if try_metric else None
+    if trial is not None:
+        _say(trial.sentence)
+    else:
+        _say(
+            f"This metric was not tried on the real images: there are {len(ready.data.images)}, "
+            f"and {scoring.FEWEST_TO_TRY} are needed."
+            if try_metric
+            else "This metric was not tried on the real images: --no-self-test."
+        )
+    measurement, memorised = ready.measure(), ready.memorisation()
+    notes += ready.notes
+    if not request.pairs and scoring.same_names(request):
+        notes += ("names match; if each image was made from the real one of its name, add --pairs",)
+    _print(measurement, paired, memorised, notes)
+    return scoring.Report(request, trial, measurement, paired, memorised, notes)
+
+
+def _too_few(request: "Request") -> bool:
+    """Whether a side has too few images for numbers about sets."""
+    from ganloss.data.files import list_images
+    from ganloss.metrics.protocol import FEWEST_IMAGES
+
+    real, fake = (len(list_images(Path(s)).files) for s in (request.real, request.fake))
+    return real < 2 * FEWEST_IMAGES or fake < FEWEST_IMAGES
+
+
+def _print(
+    measurement: "Measurement | None",
+    paired: "tuple[Number, ...]",
+    memorised: float | None,
+    notes: tuple[str, ...],
+) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.width = max(console.width, _WIDTH)  # a narrow terminal wraps; nothing is cut off
+    console.print()
+    if measurement is not None:
+        console.print(_table(measurement.numbers, references=True))
+        console.print("fd and kid: lower is better; all others: higher is better\n")
+    if paired:
+        console.print(_table(paired, references=False))
+    if memorised is not None:
+        console.print(
+            f"nearest neighbours: generated images are {memorised:.2f} times as far from the "
+            "nearest training image as from the nearest held-out one (1 means nothing was "
+            "memorised)"
+        )
+    for note in notes:
+        console.print(f"note: {note}", markup=False)
+
+
+def _table(numbers: "tuple[Number, ...]", *, references: bool) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, safe_box=True)
+    table.add_column("protocol", no_wrap=True)
+    columns = ["generated", "95 % interval"] + ["real images", "noise"] * references
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for number in numbers:
+        interval = f"{_short(number.interval.low)} to {_short(number.interval.high)}"
+        cells = [_short(number.value), interval]
+        if references:
+            cells += [_short(number.real), _short(number.noise)]
+        table.add_row(number.name, *cells)
+    return table
+
+
+def _short(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _write(report: "Report", path: Path) -> None:
+    from ganloss.runs.folder import storage, write_text
+
+    with storage(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, report.to_json())
+    _say(f"numbers   {path}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,138 @@
+"""All numbers about two sets of images, each with its protocol, interval and reference rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ganloss.metrics.degrade import uniform_noise
+from ganloss.metrics.distances import FRECHET, KERNEL
+from ganloss.metrics.features import FeatureNet
+from ganloss.metrics.intervals import Interval, distance_interval, mean_interval
+from ganloss.metrics.neighbours import Neighbourhoods, neighbourhoods
+
+FEWEST_IMAGES = 16
+_MEANS = ("precision", "recall", "density", "coverage")
+_DISTANCES = (FRECHET, KERNEL)
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number about samples, with what gives it a meaning.
+
+    Args:
+        name: its protocol: measure, features and images on each side, ``fd-digits@897``.
+        value: of the samples.
+        interval: bootstrap interval.
+        real: the same of other real images, None where there is no such row.
+        noise: the same of uniform noise, None where there is no such row.
+        higher_is_better: whether a larger value is the better one.
+    """
+
+    name: str
+    value: float
+    interval: Interval
+    real: float | None = None
+    noise: float | None = None
+    higher_is_better: bool = False
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Every number of one pair of image sets.
+
+    Args:
+        numbers: in the order in which they are read.
+        count: images on each side.
+        reference_count: images on each side of the row of other real images.
+    """
+
+    numbers: tuple[Number, ...]
+    count: int
+    reference_count: int
+
+    def number(self, measure: str) -> Number:
+        """Give one number by the first part of its name, e.g. ``"fd"``."""
+        return next(n for n in self.numbers if n.name.partition("-")[0] == measure)
+
+
+def measure(
+    real: Tensor,
+    fake: Tensor,
+    features: FeatureNet,
+    *,
+    others: Tensor | None = None,
+    seed: int = 0,
+) -> Measurement:
+    """Fréchet and kernel distance, precision, recall, density and coverage of two image sets.
+
+    Args:
+        real: uint8 ``(N, C, H, W)``, at least 16.
+        fake: as many, of the same shape.
+        features: the network whose features are compared.
+        others: N more real images for the reference row; without them, the row compares two
+            halves of ``real``, at half the number of images.
+        seed: of the bootstrap and of the noise.
+
+    Raises:
+        ValueError: different shapes, or too few images.
+    """
+    _check(real, fake, others)
+    target, samples = features(real), features(fake)
+    half = len(real) // 2
+    first = target if others is not None else target[:half]
+    second = features(others) if others is not None else target[half : 2 * half]
+    found = neighbourhoods(target, samples)
+    values = _values(target, samples, found)
+    of_real = _values(first, second, neighbourhoods(first, second))
+    noise = features(uniform_noise(real, seed))
+    of_noise = _values(target, noise, neighbourhoods(target, noise))
+    numbers = [
+        Number(
+            f"{name}-{features.name}@{len(real)}",
+            values[name],
+            interval,
+            of_real[name],
+            of_noise[name],
+            higher_is_better=name in _MEANS,
+        )
+        for name, interval in _intervals(target, samples, found, values, seed).items()
+    ]
+    return Measurement(tuple(numbers), len(real), len(first))
+
+
+def _values(real: Tensor, fake: Tensor, found: Neighbourhoods) -> dict[str, float]:
+    distances = {distance.name: distance.value(real, fake) for distance in _DISTANCES}
+    return distances | {name: float(values.mean()) for name, values in _of(found).items()}
+
+
+def _intervals(
+    real: Tensor, fake: Tensor, found: Neighbourhoods, values: Mapping[str, float], seed: int
+) -> dict[str, Interval]:
+    """Of distances by drawing features again; of the others by drawing single samples' values."""
+    distances = {
+        distance.name: distance_interval(distance, real, fake, values[distance.name], seed=seed)
+        for distance in _DISTANCES
+    }
+    return distances | {n: mean_interval(v, seed=seed) for n, v in _of(found).items()}
+
+
+def _of(found: Neighbourhoods) -> dict[str, Tensor]:
+    return dict(
+        zip(
+            _MEANS,
+            (found.precision, found.recall, found.density, found.coverage),
+            strict=True,
+        )
+    )
+
+
+def _check(real: Tensor, fake: Tensor, others: Tensor | None) -> None:
+    shapes = [tuple(x.shape) for x in (real, fake, others) if x is not None]
+    if len(set(shapes)) > 1:
+        raise ValueError(
+            f"images are {' and '.join(map(str, shapes))}; equal numbers of images of one size are "
+            "needed, since every one of these numbers depends on how many there are"
+        )
+    if len(real) < FEWEST_IMAGES:
+        raise ValueError(f"{len(real)} images on each side; at least {FEWEST_IMAGES} are needed")

@@ -1,0 +1,185 @@
+"""`ganloss evaluate`: the verdict first, then numbers with protocol, interval and references."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cli.runs import only_run, run
+from ganloss.cli import main
+from ganloss.data.demo import digits
+from ganloss.metrics.features import digits_features
+from ganloss.metrics.protocol import measure
+
+SPLIT = digits()
+
+
+def write(images: Tensor, folder: Path, size: int | None = None) -> Path:
+    folder.mkdir(parents=True)
+    for i, image in enumerate(images.squeeze(1).numpy()):
+        picture = Image.fromarray(image)
+        picture = picture if size is None else picture.resize((size, size))
+        picture.save(folder / f"{i:04d}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Digits as files: reals, others, the reals with noise, and noise itself."""
+    root = tmp_path_factory.mktemp("folders")
+    generator = torch.Generator().manual_seed(0)
+    reals = SPLIT.train_images[:130]
+    noise = torch.randint(0, 256, reals.shape, generator=generator, dtype=torch.uint8)
+    write(reals, root / "real")
+    write(SPLIT.held_out_images[:90], root / "larger", size=12)
+    write((0.7 * reals + 0.3 * noise).byte(), root / "noisy")
+    write(noise, root / "noise")
+    write(SPLIT.train_images[:20], root / "few")
+    (root / "other").mkdir()
+    for path in (root / "few").iterdir():
+        shutil.copy(path, root / "other" / f"x{path.name}")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.delenv("GANLOSS_WEIGHTS", raising=False)
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+
+def test_a_run_is_judged_by_its_own_samples(tmp_path: Path) -> None:
+    words = ("--data", "demo:digits", "--loss", "ns", "--steps", "3", "--metrics", "none")
+    trained = run("train", "generate", *words, cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    folder = only_run(tmp_path / "runs")
+    done = run("evaluate", "demo:digits", str(folder), "--json", "a.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1].startswith("fd-digits@450 can judge this data: tried on")
+    for words in ("fd-digits@897", "coverage-digits@897", "nearest neighbours", "seeds 0 to 896"):
+        assert words in done.stdout
+    found = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert found["verdict"]["passed"] is True
+    assert found["measurement"]["count"] == found["measurement"]["reference_count"] == 897
+    again = run("evaluate", "demo:digits", str(folder / "export"), "--json", "b.json", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    second = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
+    assert second["measurement"] == found["measurement"]
+
+
+def test_the_numbers_are_those_of_the_library(folders: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    words = ("--features", "digits", "--json", str(out), "--count", "130", "--no-self-test")
+    assert main(["evaluate", str(folders / "real"), str(folders / "noise"), *words]) == 0
+    order = torch.randperm(130, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    reals = SPLIT.train_images[:130]
+    noise = torch.randint(0, 256, reals.shape, generator=generator, dtype=torch.uint8)
+    expected = measure(reals[order], noise[order], digits_features())
+    found = json.loads(out.read_text(encoding="utf-8"))["measurement"]
+    assert [n["name"] for n in found["numbers"]] == [n.name for n in expected.numbers]
+    assert [n["value"] for n in found["numbers"]] == [n.value for n in expected.numbers]
+    assert found["reference_count"] == 65
+
+
+def test_sizes_that_differ_are_said(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--features", "digits", "--seed", "3")
+    assert main(["evaluate", str(folders / "real"), str(folders / "larger"), *words]) == 0
+    text = capsys.readouterr().out
+    assert "fd-digits@65 " in text
+    assert "note: 90 generated images were cut and resized to 8×8" in text
+
+
+def test_a_metric_that_cannot_judge_says_so_first(
+    folders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On reals that are noise already, noise is no harm."""
+    words = (str(folders / "noise"), str(folders / "real"), "--features", "digits")
+    assert main(["evaluate", *words]) == 0
+    sentence = capsys.readouterr().out.splitlines()[1]
+    assert sentence.startswith("fd-digits@65 cannot judge this data: tried on the real images")
+    assert "noise images mixed in" in sentence
+
+
+def test_pairs_are_of_the_same_name(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """10 log10(255² / MSE), computed here over the pixels of each pair."""
+    words = ("evaluate", str(folders / "real"), str(folders / "noisy"), "--features", "digits")
+    assert main(list(words)) == 0
+    text = capsys.readouterr().out
+    assert "psnr" not in text
+    assert "add --pairs" in text
+    assert main([*words, "--pairs"]) == 0
+    a, b = (
+        torch.stack(
+            [
+                torch.tensor(list(Image.open(path).tobytes()), dtype=torch.float64)
+                for path in sorted((folders / name).iterdir())
+            ]
+        )
+        for name in ("real", "noisy")
+    )
+    psnr = float((10 * torch.log10(255**2 / (a - b).square().mean(1))).mean())
+    text = capsys.readouterr().out
+    assert "add --pairs" not in text
+    line = next(line for line in text.splitlines() if "psnr@130" in line)
+    assert line.split()[1] == f"{psnr:.3g}"
+    assert "fd-digits@65" in text
+
+
+def test_few_pairs_are_compared_alone(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("evaluate", str(folders / "few"), str(folders / "noisy"), "--pairs")
+    assert main(list(words)) == 0
+    text = capsys.readouterr().out
+    assert "psnr@20" in text
+    assert "note: 0 real and 110 generated images have no partner" in text
+    assert "too small to be compared as sets" in text
+    assert "fd-" not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("few", "real"), 3, "REAL has 20 images and FAKE 130; comparing sets takes at least 16"),
+        (("real", "few", "--count", "21"), 3, "at least 16 and at most 20"),
+        (("real", "few", "--count", "3"), 3, "--count is 3, and REAL has 130 images and FAKE 20"),
+        (("nothing", "real"), 3, "there is no folder"),
+        (("real", "nothing"), 3, "there is no folder"),
+        (("few", "other", "--pairs"), 3, "pairs have equal names"),
+        (("larger", "real", "--features", "digits", "--image-size", "12"), 2, "8x8 gray digits"),
+        (("real", "few", "--feature", "digits"), 2, "--feature"),
+        (("real",), 2, "FAKE"),
+    ],
+)
+def test_mistakes(
+    folders: Path,
+    words: tuple[str, ...],
+    code: int,
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(folders)
+    assert main(["evaluate", *words]) == code
+    assert sentence in capsys.readouterr().err
+
+
+def test_missing_weights_are_the_first_thing_that_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the images are looked for: these are not there either."""
+    assert main(["evaluate", "nothing", "nothing", "--features", "inception"]) == 4
+    text = capsys.readouterr().err
+    assert "weights-inception-2015-12-05-6726825d.pth" in text
+    assert "--weights PATH" in text
+    assert "--features random-vgg" in text
+
+
+def test_an_unfinished_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.yaml").touch()
+    assert main(["evaluate", "demo:digits", str(tmp_path)]) == 7
+    assert "there is no generator in" in capsys.readouterr().err
