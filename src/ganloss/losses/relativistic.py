@@ -5,6 +5,7 @@ from typing import ClassVar, final
 
 from torch import Tensor
 
+from ganloss._processes import gathered
 from ganloss.losses._pair import ElementwisePair, GANLoss, Sides
 
 
@@ -55,11 +56,7 @@ class Relativistic(GANLoss):
     base: ElementwisePair
 
     def __post_init__(self) -> None:
-        if not isinstance(self.base, ElementwisePair):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(
-                f"the base is {self.base!r}; a relativistic loss needs a pair that scores real and "
-                "fake samples separately, e.g. Relativistic(NonSaturating())"
-            )
+        _check_base(self.base, type(self).__name__)
 
     def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
         return self.base.real_side(real - fake), None
@@ -68,3 +65,83 @@ class Relativistic(GANLoss):
         if real is None:
             raise TypeError("the relativistic generator loss needs real scores")
         return None, self.base.real_side(fake - real)
+
+
+@final
+@dataclass(frozen=True)
+class RelativisticAverage(GANLoss):
+    r"""Relativistic average loss over any elementwise base.
+
+    With *a* and *b* the base's discriminator losses of a real and of a fake score,
+
+    .. math::
+        L_D &= E[a(D(x) - E\,D(G(z)))] + E[b(D(G(z)) - E\,D(x))] \\
+        L_G &= E[a(D(G(z)) - E\,D(x))] + E[b(D(x) - E\,D(G(z)))]
+
+    The inner means run over all scores of a scale; weights of samples do not enter them. Batches
+    may differ in size. ``RelativisticAverage(NonSaturating())`` is RaSGAN, over ``Hinge()``
+    RaHingeGAN; the published RaLSGAN is twice the loss over ``LeastSquares(-1, 1)``, whose halves
+    it lacks.
+
+    Args:
+        base: an elementwise pair, e.g. ``NonSaturating()``, ``Hinge()``, ``LeastSquares(-1, 1)``.
+        across_processes: take the inner means over all processes; otherwise they are local.
+
+    Raises:
+        TypeError: the base has no separate losses for real and fake scores.
+
+    Use: Super-resolution after ESRGAN, and as a steadier :class:`Relativistic` in large batches
+    (games ``ragan``, ``ralsgan``, ``rahinge``).
+
+    Cost: The base's twice; G's step scores real samples as well.
+
+    Peers: TF-GAN relativistic_*: same scale over the logistic loss. BasicSR's ESRGAN: times 1/2.
+    PyTorch-GAN's esrgan has one half of G's loss only.
+
+    References:
+        Jolicoeur-Martineau, "The relativistic discriminator", ICLR 2019, arXiv:1807.00734,
+        section 4 and appendix A.
+
+    >>> import torch
+    >>> from ganloss import LeastSquares
+    >>> loss = RelativisticAverage(LeastSquares(-1.0, 1.0))
+    >>> real, fake = torch.tensor([0.8, 0.4]), torch.tensor([0.3, -0.2])
+    >>> 2 * loss.discriminator(real=real, fake=fake)
+    tensor(0.5075)
+    >>> 2 * loss.generator(real=real, fake=fake)
+    tensor(4.9075)
+    """
+
+    batch_statistic: ClassVar[bool] = True
+    generator_needs_real: ClassVar[bool] = True
+
+    base: ElementwisePair
+    across_processes: bool = False
+
+    def __post_init__(self) -> None:
+        _check_base(self.base, type(self).__name__)
+
+    def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
+        return (
+            self.base.real_side(real - self._mean(fake)),
+            self.base.fake_side(fake - self._mean(real)),
+        )
+
+    def _generator(self, real: Tensor | None, fake: Tensor) -> Sides:
+        if real is None:
+            raise TypeError("the relativistic generator loss needs real scores")
+        return (
+            self.base.fake_side(real - self._mean(fake)),
+            self.base.real_side(fake - self._mean(real)),
+        )
+
+    def _mean(self, scores: Tensor) -> Tensor:
+        return gathered(scores, across_processes=self.across_processes).mean()
+
+
+def _check_base(base: object, name: str) -> None:
+    if not isinstance(base, ElementwisePair):
+        raise TypeError(
+            f"the base is {base!r}; a relativistic loss needs a pair that scores real and "
+            f"fake samples separately, e.g. {name}(NonSaturating())"
+        )
