@@ -8,7 +8,9 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 import ganloss as gl
+from ganloss.engine.loop import Engine
 from ganloss.games import ALIASES, canonical_name
+from ganloss.recipes.generate import generate
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,16 @@ from ganloss.games import ALIASES, canonical_name
         ("ns-r1", gl.NonSaturating(), {"r1": 10.0}, 1),
         ("rgan", gl.Relativistic(gl.NonSaturating()), {}, 1),
         ("r3gan", gl.Relativistic(gl.NonSaturating()), {"r1": 1.0, "r2": 1.0}, 1),
+        ("dragan", gl.NonSaturating(), {"dragan": 10.0}, 1),
+        ("wgan-div", gl.Wasserstein(), {"wgan-div": 2.0}, 5),
+        ("ragan", gl.RelativisticAverage(gl.NonSaturating()), {}, 1),
+        ("ralsgan", gl.RelativisticAverage(gl.LeastSquares(-1.0, 1.0)), {}, 1),
+        ("rahinge", gl.RelativisticAverage(gl.Hinge()), {}, 1),
+        ("fgan-kl", gl.FDivergence("kl"), {}, 1),
+        ("fgan-total-variation", gl.FDivergence("total-variation"), {}, 1),
+        ("dual-contrastive", gl.DualContrastive(), {"r1": 10.0}, 1),
+        ("softmax-gan", gl.SoftmaxGAN(), {}, 1),
+        ("bgan", gl.BoundarySeeking(), {}, 1),
     ],
 )
 def test_a_name_carries_its_pair_and_its_penalties(
@@ -55,6 +67,8 @@ def test_an_alias_is_the_same_game(alias: str):
         ("wgangp", "wgan-gp"),
         ("mse", "lsgan"),
         ("WGAN_GP", "wgan-gp"),
+        ("RaSGAN", "ragan"),
+        ("dcl", "dual-contrastive"),
     ],
 )
 def test_names_people_type(typed: str, name: str):
@@ -122,3 +136,42 @@ def test_optimisers_move_the_parameters_by_about_the_learning_rate(settings: gl.
     optimiser.step()
     factor = 1 if isinstance(settings, gl.Adam) else 1 / math.sqrt(1 - settings.alpha)
     assert 1 - p.item() == pytest.approx(1e-3 * factor, rel=1e-3)
+
+
+def ring(batch: int) -> torch.Tensor:
+    """Eight blobs on a circle of radius 0.8, 32 points."""
+    generator = torch.Generator().manual_seed(batch)
+    angle = torch.randint(8, (32,), generator=generator) * (math.pi / 4)
+    centres = 0.8 * torch.stack([angle.cos(), angle.sin()], 1)
+    return centres + 0.05 * torch.randn(32, 2, generator=generator)
+
+
+def mlp(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(inputs, 32), nn.LeakyReLU(0.2), nn.Linear(32, 32), nn.LeakyReLU(0.2),
+        nn.Linear(32, outputs),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in gl.GAMES if name not in ALIASES])
+def test_every_game_trains_200_steps_on_a_ring(name: str):
+    torch.manual_seed(0)
+    game, generator, discriminator = gl.GAMES[name], mlp(2, 2), mlp(2, 1)
+    if game.constraint is not None:
+        game.constraint.prepare(discriminator)
+    players = {"g": generator, "d": discriminator}
+    before = {key: network[0].weight.clone() for key, network in players.items()}
+    optimisers = {
+        "g": game.optimisers.generator.build(generator.parameters()),
+        "d": game.optimisers.discriminator.build(discriminator.parameters()),
+    }
+    phases = generate(game, generator, discriminator, latent=2)
+    engine = Engine(phases, optimisers, batches=ring, batch_size=32)
+    for _ in range(200):
+        record = engine.advance()
+    assert all(losses.total.isfinite() for losses in record.losses.values())
+    for key, network in players.items():
+        assert all(parameter.isfinite().all() for parameter in network.parameters())
+        assert not torch.equal(before[key], network[0].weight), f"{key} did not learn"
+    samples = generator(torch.randn(256, 2))
+    assert samples.abs().max() < 20, "samples ran away"

@@ -10,16 +10,21 @@ from torch.nn.utils import parametrizations
 
 from ganloss._lazy import suggest
 from ganloss.losses import (
+    BoundarySeeking,
+    DualContrastive,
+    FDivergence,
     GANLoss,
     Hinge,
     LeastSquares,
     Minimax,
     NonSaturating,
     Relativistic,
+    RelativisticAverage,
+    SoftmaxGAN,
     Wasserstein,
 )
 from ganloss.objective import Weight, WeightedSum, every
-from ganloss.penalties import PENALTIES, R1, R2, GradientPenalty, Penalty
+from ganloss.penalties import DRAGAN, PENALTIES, R1, R2, GradientPenalty, Penalty, WGANDiv
 
 
 class Optimiser(Protocol):
@@ -263,7 +268,12 @@ _DCGAN = Optimisers.both(Adam(2e-4, (0.5, 0.999)))
 #: Published games by name. Sources: minimax and ns, Goodfellow et al. 2014 with DCGAN's optimiser
 #: (Radford et al. 2016); lsgan, Mao et al. 2017; wgan, Arjovsky et al. 2017, algorithm 1; wgan-gp,
 #: Gulrajani et al. 2017, algorithm 1; hinge, Zhang et al. 2019 (SAGAN: spectral norm, two learning
-#: rates); ns-r1, Mescheder et al. 2018; rgan, Jolicoeur-Martineau 2019; r3gan, Huang et al. 2024.
+#: rates); ns-r1, Mescheder et al. 2018; r3gan, Huang et al. 2024; dragan, Kodali et al. 2017;
+#: wgan-div, Wu et al. 2018 (k and p; steps and optimiser as wgan-gp); rgan, ragan, ralsgan (here
+#: half as large, which Adam does not see) and rahinge, Jolicoeur-Martineau 2019; fgan-*, Nowozin et
+#: al. 2016; softmax-gan, Lin 2017; bgan, Hjelm et al. 2018; dual-contrastive, Yu et al. 2021, with
+#: StyleGAN2's R1 and DCGAN's optimiser. Energies (ebgan, began) need an autoencoder and features
+#: (MMD, sphere) a discriminator of many outputs, so they are pairs and no games.
 GAMES: dict[str, Game] = {
     "minimax": Game(Minimax(), optimisers=_DCGAN),
     "ns": Game(NonSaturating(), optimisers=_DCGAN),
@@ -298,6 +308,30 @@ GAMES: dict[str, Game] = {
         penalties={"r1": Weighted(R1(), 1.0), "r2": Weighted(R2(), 1.0)},
         optimisers=Optimisers.both(Adam(2e-4, (0.0, 0.99))),
     ),
+    "dragan": Game(
+        NonSaturating(), penalties={"dragan": Weighted(DRAGAN(), 10.0)}, optimisers=_DCGAN
+    ),
+    "wgan-div": Game(
+        Wasserstein(),
+        penalties={"wgan-div": Weighted(WGANDiv(), 2.0)},
+        critic_steps=5,
+        optimisers=Optimisers.both(Adam(1e-4, (0.0, 0.9))),
+    ),
+    "ragan": Game(RelativisticAverage(NonSaturating()), optimisers=_DCGAN),
+    "ralsgan": Game(RelativisticAverage(LeastSquares(-1.0, 1.0)), optimisers=_DCGAN),
+    "rahinge": Game(RelativisticAverage(Hinge()), optimisers=_DCGAN),
+    "fgan-kl": Game(FDivergence("kl"), optimisers=_DCGAN),
+    "fgan-reverse-kl": Game(FDivergence("reverse-kl"), optimisers=_DCGAN),
+    "fgan-js": Game(FDivergence("js"), optimisers=_DCGAN),
+    "fgan-gan": Game(FDivergence("gan"), optimisers=_DCGAN),
+    "fgan-pearson": Game(FDivergence("pearson"), optimisers=_DCGAN),
+    "fgan-squared-hellinger": Game(FDivergence("squared-hellinger"), optimisers=_DCGAN),
+    "fgan-total-variation": Game(FDivergence("total-variation"), optimisers=_DCGAN),
+    "dual-contrastive": Game(
+        DualContrastive(), penalties={"r1": Weighted(R1(), 10.0)}, optimisers=_DCGAN
+    ),
+    "softmax-gan": Game(SoftmaxGAN(), optimisers=_DCGAN),
+    "bgan": Game(BoundarySeeking(), optimisers=_DCGAN),
 }
 
 #: Names people type for them.
@@ -316,6 +350,18 @@ ALIASES = {
     "sngan": "hinge",
     "rpgan": "rgan",
     "r1": "ns-r1",
+    "rasgan": "ragan",
+    "relativistic": "rgan",
+    "rals": "ralsgan",
+    "rahingegan": "rahinge",
+    "wgandiv": "wgan-div",
+    "dcl": "dual-contrastive",
+    "softmax": "softmax-gan",
+    "boundary-seeking": "bgan",
+    "fgan": "fgan-js",
+    "fgan-hellinger": "fgan-squared-hellinger",
+    "fgan-tv": "fgan-total-variation",
+    "fgan-rkl": "fgan-reverse-kl",
 }
 GAMES.update({alias: GAMES[name] for alias, name in ALIASES.items()})
 

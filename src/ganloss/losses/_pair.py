@@ -52,6 +52,13 @@ class GANLoss(ABC):
         """Fewest samples of each kind the loss is defined for."""
         return 1
 
+    def over_all_processes(self) -> "GANLoss":
+        """Give the same loss as a statistic of the global batch; itself if it is none.
+
+        Its collectives are called in every process, or not at all.
+        """
+        return self
+
     @abstractmethod
     def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
         """Elementwise losses of the discriminator for one scale."""

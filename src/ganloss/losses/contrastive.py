@@ -1,6 +1,6 @@
 """Pairs that set each sample against the whole other batch by a softmax."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import torch
@@ -55,6 +55,10 @@ class DualContrastive(GANLoss):
     def batch_size_matters(self) -> bool:
         """The sums run over the batch."""
         return True
+
+    def over_all_processes(self) -> "DualContrastive":
+        """Give the same loss with ``across_processes``."""
+        return replace(self, across_processes=True)
 
     def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
         return self._contrast(real, fake)
@@ -118,6 +122,10 @@ class SoftmaxGAN(GANLoss):
     def batch_size_matters(self) -> bool:
         """Z is a sum over the batch."""
         return True
+
+    def over_all_processes(self) -> "SoftmaxGAN":
+        """Give the same loss with ``across_processes``."""
+        return replace(self, across_processes=True)
 
     def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
         return _outweighed(real, self._both(real, fake)), None

@@ -1,6 +1,6 @@
 """Pairs whose scores are features: vectors without an up or down."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, TypeAlias, final, get_args
 
 import torch
@@ -83,6 +83,10 @@ class MaximumMeanDiscrepancy(GANLoss):
     def batch_size_matters(self) -> bool:
         """The unbiased estimate of a batch written twice is another one."""
         return self.unbiased
+
+    def over_all_processes(self) -> "MaximumMeanDiscrepancy":
+        """Give the same loss with ``across_processes``."""
+        return replace(self, across_processes=True)
 
     def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
         of_real, of_fake = self._halves(real, fake)

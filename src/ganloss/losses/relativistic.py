@@ -1,6 +1,6 @@
 """Relativistic pairs: a pair over a pair, comparing real with fake scores."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 from torch import Tensor
@@ -120,6 +120,10 @@ class RelativisticAverage(GANLoss):
 
     def __post_init__(self) -> None:
         _check_base(self.base, type(self).__name__)
+
+    def over_all_processes(self) -> "RelativisticAverage":
+        """Give the same loss with ``across_processes``."""
+        return replace(self, across_processes=True)
 
     def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
         return (

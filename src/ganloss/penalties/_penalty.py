@@ -72,7 +72,7 @@ class Penalty(ABC):
 
 def _check_samples(value: object, name: str, penalty: str) -> None:
     if value is None:
-        raise TypeError(f"{penalty} looks at {name} samples: pass {name}=...")
+        raise TypeError(f"{penalty} needs {name}: pass {name}=...")
     if not isinstance(value, Tensor):
         raise TypeError(f"{name} must be a tensor of samples (N, ...), not {type(value).__name__}")
     if not value.is_floating_point():
