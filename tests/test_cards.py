@@ -123,3 +123,14 @@ def test_mistakes_are_usage_errors(words: tuple[str, ...], sentence: str):
     done = run(*words)
     assert done.returncode == 2
     assert sentence in done.stderr
+
+
+def test_the_catalogue_lists_every_pair_penalty_and_game():
+    from pathlib import Path
+
+    from ganloss.games import ALIASES
+
+    text = (Path(__file__).parents[1] / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    classes = [cls.__name__ for registry in (gl.LOSSES, gl.PENALTIES) for cls in registry.values()]
+    assert [name for name in classes if f"`{name}(" not in text] == []
+    assert [name for name in gl.GAMES if name not in ALIASES and f"`{name}`" not in text] == []

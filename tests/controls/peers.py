@@ -84,6 +84,60 @@ def without_a_graph(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
     return (gradient.flatten(1).norm(2, dim=1) - 1).square().mean()
 
 
+def dragan_of_the_whole_batch(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    """torchgan: DRAGAN's norm runs over the batch too."""
+    noisy = real + 0.5 * real.std() * torch.rand_like(real)
+    return (_gradient(critic, noisy).norm(2) - 1) ** 2
+
+
+def dragan_over_channels(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    """PyTorch-GAN: DRAGAN's norm runs over the channels."""
+    noisy = real + 0.5 * torch.randn_like(real)
+    return (_gradient(critic, noisy).norm(2, dim=1) - 1).square().mean()
+
+
+class HalfOfRelativisticAverage:
+    """PyTorch-GAN's esrgan: G has E a(f - E r) alone, without the real side."""
+
+    batch_statistic = True
+    generator_needs_real = True
+
+    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        return F.softplus(fake.mean() - real).mean() + F.softplus(fake - real.mean()).mean()
+
+    def generator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        return F.softplus(real.mean() - fake).mean()
+
+
+class OverwrittenRelativistic:
+    """PyTorch-GAN's relativistic_gan: the next line overwrites G's loss by the plain one."""
+
+    paired = True
+    generator_needs_real = True
+
+    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        return F.softplus(fake - real).mean()
+
+    def generator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        loss = F.softplus(real - fake).mean()
+        loss = F.softplus(-fake).mean()
+        return loss  # noqa: RET504
+
+
+class MeanInTheSoftmax:
+    """A softmax over the mean of the batch where the sum is meant: log N is lost."""
+
+    batch_statistic = True
+    generator_needs_real = True
+
+    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        return torch.cat([real, fake]).exp().mean(0).log().mean() - real.mean()
+
+    def generator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        both = torch.cat([real, fake])
+        return (both.exp().mean(0).log() - both).mean()
+
+
 class HingeOfTanh:
     """MONAI: the hinge of tanh(D) never reaches 0, and G saturates."""
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controls import article, peers
+from controls import article, declarations, peers
 from ganloss.check import check
 
 #: What is wrong, with what it is compared (None where its properties are wrong), and the check
@@ -46,6 +46,19 @@ CONTROLS = [
     (peers.quality_for_loss, None, "The loss is least where"),
     (peers.wrapped_bytes, None, "The loss of a batch is one finite number with a gradient"),
     (peers.cancelling_moments, None, "fp16 and bf16 inputs"),
+    (peers.dragan_of_the_whole_batch, None, "The batch size does not matter"),
+    (peers.dragan_over_channels, None, "The shape of a sample does not matter"),
+    (peers.HalfOfRelativisticAverage(), "relativistic-average", "Values and gradients"),
+    (peers.OverwrittenRelativistic(), None, "G's loss looks at real scores only if declared"),
+    (peers.MeanInTheSoftmax(), "softmax", "Values and gradients"),
+    (declarations.SizeMatters(), None, "A batch written twice"),
+    (declarations.Statistic(), None, "The loss of a batch is the mean over its samples"),
+    (declarations.Energies(), None, "Steps of D bring real scores above fake ones"),
+    (declarations.Features(), None, "Steps of D bring real scores above fake ones"),
+    (declarations.NeedsThree(), None, "The loss of a batch is the mean over its samples"),
+    (declarations.ScoresOnly(), None, "Misuse raises"),
+    (declarations.Noisy(), None, "Points between real and fake lie on the line"),
+    (declarations.WeightsOnly(), None, "Only weights count"),
 ]
 
 
@@ -66,8 +79,8 @@ def test_the_battery_catches(control: object, like: str | None, sentence: str):
 def test_every_control_of_the_files_is_tried():
     written = {
         name
-        for module in (article, peers)
+        for module in (article, declarations, peers)
         for name, value in vars(module).items()
         if getattr(value, "__module__", "") == module.__name__ and not name.startswith("_")
     }
-    assert written - {name_of(control) for control, _, _ in CONTROLS} == set()
+    assert written - {"Pair"} - {name_of(control) for control, _, _ in CONTROLS} == set()

@@ -79,3 +79,30 @@ def test_convergence_and_a_wrong_ratio() -> None:
     assert control.convergence(real=torch.ones(2) * 4, fake=torch.ones(2)).item() == 5.0
     with pytest.raises(ValueError, match="between 0 and 1"):
         gl.BoundaryEquilibriumControl(gamma=2.0)
+
+
+def pulling_away_of_torchgan(codes: torch.Tensor) -> torch.Tensor:
+    """Normalised along the batch, and the diagonal kept."""
+    unit = codes / codes.norm(dim=0, keepdim=True)
+    return (unit @ unit.T).square().mean()
+
+
+def pulling_away_of_pytorch_gan(codes: torch.Tensor) -> torch.Tensor:
+    """Without the square: opposite codes pass for orthogonal ones."""
+    unit = codes / codes.norm(dim=1, keepdim=True)
+    count = len(codes)
+    return ((unit @ unit.T).sum() - count) / (count * (count - 1))
+
+
+def gives_the_closed_forms(pulling_away: object) -> bool:
+    """Identical codes 1, orthogonal ones 0, opposite ones 1."""
+    opposite = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
+    cases = ((torch.ones(3, 4), 1.0), (torch.eye(7), 0.0), (opposite, 1.0))
+    return all(abs(pulling_away(codes).item() - value) < 1e-6 for codes, value in cases)
+
+
+def test_control_pulling_away_as_others_got_it_wrong() -> None:
+    assert gives_the_closed_forms(gl.PullingAway())
+    assert not gives_the_closed_forms(pulling_away_of_torchgan)
+    assert not gives_the_closed_forms(pulling_away_of_pytorch_gan)
+    assert pulling_away_of_torchgan(torch.eye(7)).item() == pytest.approx(1 / 7)
