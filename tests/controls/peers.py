@@ -124,20 +124,6 @@ class OverwrittenRelativistic:
         return loss  # noqa: RET504
 
 
-class MeanInTheSoftmax:
-    """A softmax over the mean of the batch where the sum is meant: log N is lost."""
-
-    batch_statistic = True
-    generator_needs_real = True
-
-    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
-        return torch.cat([real, fake]).exp().mean(0).log().mean() - real.mean()
-
-    def generator(self, *, real: Tensor, fake: Tensor) -> Tensor:
-        both = torch.cat([real, fake])
-        return (both.exp().mean(0).log() - both).mean()
-
-
 class HingeOfTanh:
     """MONAI: the hinge of tanh(D) never reaches 0, and G saturates."""
 

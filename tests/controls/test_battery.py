@@ -50,7 +50,6 @@ CONTROLS = [
     (peers.dragan_over_channels, None, "The shape of a sample does not matter"),
     (peers.HalfOfRelativisticAverage(), "relativistic-average", "Values and gradients"),
     (peers.OverwrittenRelativistic(), None, "G's loss looks at real scores only if declared"),
-    (peers.MeanInTheSoftmax(), "softmax", "Values and gradients"),
     (declarations.SizeMatters(), None, "A batch written twice"),
     (declarations.Statistic(), None, "The loss of a batch is the mean over its samples"),
     (declarations.Energies(), None, "Steps of D bring real scores above fake ones"),
