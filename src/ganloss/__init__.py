@@ -15,6 +15,7 @@ from ganloss.terms import _HOMES as _TERM_HOMES
 from ganloss.terms import TERMS as TERMS
 
 if TYPE_CHECKING:
+    from ganloss.augment import DiffAugment as DiffAugment
     from ganloss.games import GAMES as GAMES
     from ganloss.games import Adam as Adam
     from ganloss.games import ClipWeights as ClipWeights
@@ -62,6 +63,7 @@ _HOMES = {
     **_PENALTY_HOMES,
     **_TERM_HOMES,
     "load_generator": "ganloss.networks.load",
+    "DiffAugment": "ganloss.augment",
     **dict.fromkeys(("Losses", "WeightedSum", "every", "ramp"), "ganloss.objective"),
     **dict.fromkeys(
         (

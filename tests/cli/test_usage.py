@@ -59,6 +59,58 @@ MISTAKES = [
         ["train", "generate", "--data", "demo:digits", "--device", "tpu"],
         "it takes one of auto, cpu",
     ),
+    (
+        ["train", "generate", "--data", "demo:digits", "--accumulate", "6"],
+        "--batch-size 64 does not divide into --accumulate 6 equal parts; use --accumulate 4, or "
+        "--batch-size 66",
+    ),
+    (["train", "generate", "--data", "demo:digits", "--accumulate", "0"], "--accumulate is 0"),
+    (["train", "generate", "--data", "demo:digits", "--clip-grad", "0"], "--clip-grad is 0"),
+    (
+        ["train", "generate", "--data", "demo:digits", "--lr-schedule", "linear"],
+        "a run of 10 minutes does not know how many steps it has; say --steps, --kimg or --epochs",
+    ),
+    (
+        ["train", "generate", "--data", "demo:digits", "--lr-schedule", "cosine", "--minutes", "3"],
+        "a run of 3 m",
+    ),
+    (
+        ["train", "generate", "--data", "demo:digits", "--lr-schedule", "cubic"],
+        "one of constant, linear, cosine",
+    ),
+    (
+        ["train", "generate", "--data", "demo:digits", "--lr-decay-from", "0.3"],
+        "belongs to --lr-schedule linear",
+    ),
+    (
+        [
+            "train",
+            "generate",
+            "--data",
+            "demo:digits",
+            "--steps",
+            "9",
+            "--lr-schedule",
+            "linear",
+            "--lr-decay-from",
+            "1",
+        ],
+        "a share of the run from 0 to below 1",
+    ),
+    (
+        ["train", "generate", "--data", "demo:digits", "--diffaugment", "colour"],
+        "did you mean 'color'",
+    ),
+    (["train", "generate", "--data", "demo:digits", "--augment", "color,color"], "name each once"),
+    (
+        ["train", "generate", "--data", "demo:digits", "--patience", "2", "--metrics", "none"],
+        "measures none",
+    ),
+    (["train", "generate", "--data", "demo:digits", "--patience", "0"], "--patience is 0"),
+    (
+        ["train", "generate", "--data", "demo:digits", "--track", "tensorbord"],
+        "did you mean 'tensorboard'",
+    ),
     (["demo", "digit"], "did you mean 'digits'"),
     (["train", "generate", "--resume", "nowhere"], "is not a run folder"),
     (["doctor", "now"], "takes no arguments"),
@@ -168,11 +220,29 @@ def test_names_with_spaces_and_umlauts_work_under_a_c_locale(tmp_path: Path) -> 
     assert "Ära" in page
 
 
-def test_a_dry_run_leaves_nothing_behind(tmp_path: Path) -> None:
-    done = run("train", "generate", "--data", "demo:digits", "--steps", "100", "-n", cwd=tmp_path)
+def test_a_dry_run_says_what_a_run_costs_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    words = ("train", "generate", "--data", "demo:digits", "--steps", "100", "--accumulate", "4")
+    done = run(*words, "--dry-run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "ms a step" in done.stdout
+    # Parameters by hand: three linear layers with biases, 32-256-256-64 and 64-256-256-1.
+    g = 32 * 256 + 256 + 256 * 256 + 256 + 256 * 64 + 64
+    d = 64 * 256 + 256 + 256 * 256 + 256 + 256 + 1
+    assert f"G {g:,} parameters, D {d:,} parameters" in done.stdout
+    assert "each on 64 images in 4 parts of 16" in done.stdout
+    assert re.search(r"100 steps at [0-9.]+ ms a step", done.stdout)
+    assert re.search(r"about \d+ s of training and \d+ s for samples and scores at 21", done.stdout)
+    assert re.search(r"memory +[0-9.]+ [MG]B at the peak", done.stdout)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_disk_space_a_dry_run_foretells_is_that_of_the_run(tmp_path: Path) -> None:
+    words = ("train", "generate", "--data", "demo:digits", "--loss", "ns", "--steps", "40")
+    foretold = re.search(r"disk +about ([0-9.]+) MB", run(*words, "-n", cwd=tmp_path).stdout)
+    assert foretold is not None
+    assert run(*words, cwd=tmp_path).returncode == 0
+    files = [f for f in only_run(tmp_path / "runs").rglob("*") if f.is_file()]
+    megabytes = sum(f.stat().st_size for f in files) / 1e6
+    assert float(foretold[1]) == pytest.approx(megabytes, rel=0.25)
 
 
 def test_a_configuration_file_gives_flags_and_flags_win(

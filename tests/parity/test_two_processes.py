@@ -11,13 +11,16 @@ import torch
 WORKER = Path(__file__).with_name("two_process_worker.py")
 
 
-def train(name: str, target: Path, processes: int, epsilon: str = "global") -> list[torch.Tensor]:
+def train(
+    name: str, target: Path, processes: int, epsilon: str = "global", accumulate: int = 0
+) -> list[torch.Tensor]:
     alone = [sys.executable]
     launched = [
         *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes)),
         *("--master-port", "0", "--standalone"),
     ]
-    command = [*(alone if processes == 1 else launched), str(WORKER), name, str(target), epsilon]
+    words = [str(WORKER), name, str(target), epsilon, str(accumulate)]
+    command = [*(alone if processes == 1 else launched), *words]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
@@ -35,6 +38,13 @@ def worst_relative_difference(a: list[torch.Tensor], b: list[torch.Tensor]) -> f
 def test_two_processes_equal_one_to_1e_8(name: str, tmp_path: Path) -> None:
     one = train(name, tmp_path / "one.pt", 1)
     two = train(name, tmp_path / "two.pt", 2)
+    assert worst_relative_difference(two, one) < 1e-8
+
+
+def test_two_processes_of_two_micro_batches_equal_one_of_one(tmp_path: Path) -> None:
+    """With augmentation, clipped gradients and power iterations on top."""
+    one = train("hinge", tmp_path / "one.pt", 1, accumulate=1)
+    two = train("hinge", tmp_path / "two.pt", 2, accumulate=2)
     assert worst_relative_difference(two, one) < 1e-8
 
 

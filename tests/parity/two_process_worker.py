@@ -1,11 +1,14 @@
-"""Train a game for 20 steps in float64 and print the weights' file; run under torchrun or alone."""
+"""Train a game for 20 steps in float64 and print the weights' file; run under torchrun or alone.
+
+A number of micro-batches other than 0 brings augmentation and clipped gradients with it.
+"""
 
 import sys
 from pathlib import Path
 
 import torch
 
-from ganloss import GAMES
+from ganloss import GAMES, DiffAugment
 from ganloss.data.batches import Batches
 from ganloss.data.demo import digits
 from ganloss.engine.ema import moving_average
@@ -17,7 +20,7 @@ from ganloss.recipes.generate import generate
 BATCH, STEPS = 16, 20
 
 
-def main(name: str, target: Path, *, local_epsilon: bool) -> None:
+def main(name: str, target: Path, *, local_epsilon: bool, accumulate: int) -> None:
     torch.set_num_threads(1)
     hardware = connect("cpu", precision="64")
     torch.manual_seed(0)
@@ -27,7 +30,7 @@ def main(name: str, target: Path, *, local_epsilon: bool) -> None:
     if local_epsilon:
         _make_epsilon_local(hardware.rank)
     engine = Engine(
-        generate(game, g, d, 32),
+        generate(game, g, d, 32, augment=DiffAugment() if accumulate else None),
         {
             "d": game.optimisers.discriminator.build(d.parameters()),
             "g": game.optimisers.generator.build(g.parameters()),
@@ -38,6 +41,8 @@ def main(name: str, target: Path, *, local_epsilon: bool) -> None:
         hardware=hardware,
         average=(average := moving_average(g, BATCH, 10.0)),
         averaged=g,
+        accumulate=accumulate or 1,
+        clip_norm=0.5 if accumulate else None,
     )
     for _ in range(STEPS):
         engine.advance()
@@ -57,4 +62,5 @@ def _make_epsilon_local(rank: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), local_epsilon=sys.argv[3] == "local")
+    _, name, target, epsilon, accumulate = sys.argv
+    main(name, Path(target), local_epsilon=epsilon == "local", accumulate=int(accumulate))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from ganloss.runs.wording import samples
+
 if TYPE_CHECKING:
     from ganloss.runs.training import Outcome, Run
 
@@ -60,8 +62,9 @@ class TerminalReporter:
     def _describe(self, run: "Run") -> None:
         generator, discriminator = run.parameters
         skipped = f", {len(run.data.skipped)} unreadable skipped" if run.data.skipped else ""
+        data = samples(len(run.data.values), run.data.shape)
         classes = f", {run.classes} classes" if run.classes else ""
-        self._line("data", f"{_kind(run)}{classes}{skipped}, {run.data.where}")
+        self._line("data", f"{data}{classes}{skipped}, {run.data.where}")
         self._line("networks", f"G {_count(generator)}, D {_count(discriminator)} parameters, "
                                f"on {run.hardware.device}")  # fmt: skip
         penalties = "".join(f" + {w.weight} × {name}" for name, w in run.game.penalties.items())
@@ -72,6 +75,8 @@ class TerminalReporter:
             self._line("metric", f"{evaluation.name}, lower is better; "
                                  f"real images {_short(evaluation.reference)}, "
                                  f"noise {_short(evaluation.noise)}")  # fmt: skip
+            if evaluation.warning:
+                self._line("warning", evaluation.warning)
         for name, reason in run.data.skipped[:5]:
             self._line("skipped", f"{name}: {reason}")
         again = f"  (continued at step {run.engine.step:,})" if run.resumed else ""
@@ -101,12 +106,21 @@ class TerminalReporter:
             self._bar = None
         run = outcome.run
         if outcome.state == "already finished":
-            self._console.print(f"{run.path} is finished already; nothing to do.", markup=False)
+            why = (
+                f" It {outcome.message}. To go on, give a larger --patience."
+                if outcome.message
+                else ""
+            )
+            self._console.print(
+                f"{run.path} is finished already; nothing to do.{why}", markup=False
+            )
             return
         self._console.print()
         if outcome.state == "interrupted":
             self._console.print("interrupted: saved. Continue with", markup=False)
             self._console.print(f"  ganloss train generate --resume {run.path}", markup=False)
+        if outcome.message:
+            self._console.print(outcome.message, markup=False)
         if outcome.score is not None and outcome.evaluation is not None:
             self._console.print(summary(outcome.score, outcome), markup=False)
         for name, text in outcome.extra.items():
@@ -120,20 +134,12 @@ class TerminalReporter:
             self._console.print(f"{'next' if i == 0 else '':<10}{command}", markup=False)
 
 
-def _kind(run: "Run") -> str:
-    count = len(run.data.values)
-    if len(run.data.shape) == 1:
-        return f"{count:,} points"
-    channels, height, width = run.data.shape
-    return f"{count:,} images, {width}×{height} {'gray' if channels == 1 else 'colour'}"
-
-
 def summary(score: float, outcome: "Outcome") -> str:
-    """One sentence that gives the score its meaning."""
+    """Give the score its meaning; first, whether it can be trusted at all."""
     evaluation = outcome.evaluation
     if evaluation is None:
         return f"score {_short(score)}"
-    return (
+    return (f"{evaluation.warning} " if evaluation.warning else "") + (
         f"{evaluation.name} {_short(score)}: {score / evaluation.reference:.2f} times the score of "
         f"{evaluation.reference_meaning} ({_short(evaluation.reference)}); uniform noise scores "
         f"{_short(evaluation.noise)}"

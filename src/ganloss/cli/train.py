@@ -8,7 +8,7 @@ from ganloss._errors import UsageError
 from ganloss._lazy import suggest
 from ganloss._version import __version__
 from ganloss.cli._parser import Parser
-from ganloss.runs.settings import FREE_ON_RESUME, GenerateSettings
+from ganloss.runs.settings import LENGTHS, GenerateSettings
 
 TASKS = {"generate": "from noise to images"}
 
@@ -82,10 +82,9 @@ def _continued(given: GenerateSettings, path: str) -> GenerateSettings:
         if getattr(given, f.name) != getattr(defaults, f.name)
     }
     _refuse_other_settings(changed, saved, path)
-    free = {name: value for name, value in changed.items() if name in FREE_ON_RESUME}
-    lengths = {"steps", "kimg", "epochs", "minutes"}
-    if free.keys() & lengths:
-        free = dict.fromkeys(lengths) | free
+    free = {name: value for name, value in changed.items() if name in saved.free_on_resume}
+    if free.keys() & set(LENGTHS):
+        free = dict.fromkeys(LENGTHS) | free
     return replace(saved, **free)
 
 
@@ -93,12 +92,19 @@ def _refuse_other_settings(changed: dict[str, Any], saved: GenerateSettings, pat
     for name, value in changed.items():
         old = getattr(saved, name)
         same = value == old or (name == "data" and _same_path(str(value), old))
-        if name not in FREE_ON_RESUME and not same:
+        if name in saved.free_on_resume or same:
+            continue
+        if name in LENGTHS:
             raise UsageError(
-                f"the run in {path} has {name} {old!r}, and --{name.replace('_', '-')} {value!r} "
-                "was given; a resumed run may change only its length, --snap and --devices. Leave "
-                "the flag out, or start a new run without --resume"
+                f"the run in {path} has --lr-schedule {saved.lr_schedule}, which depends on its "
+                f"length: --{name} {value} would be another run from its first step. Leave the "
+                "flag out, or start a new run without --resume"
             )
+        raise UsageError(
+            f"the run in {path} has {name} {old!r}, and --{name.replace('_', '-')} {value!r} "
+            "was given; a resumed run may change only its length, --snap, --patience, --track and "
+            "--devices. Leave the flag out, or start a new run without --resume"
+        )
 
 
 def _same_path(a: str, b: str) -> bool:

@@ -13,6 +13,8 @@ from torch import Tensor
 from ganloss._errors import CheckpointError, StorageError
 
 SCHEMA = 1
+#: Ending of files that are not whole yet; a killed process leaves them behind.
+PART = ".part"
 
 
 def digest(value: object) -> str:
@@ -66,7 +68,7 @@ def write_atomically(path: Path, write: Any) -> None:
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(PART, f".{path.name}-", path.parent)
         with os.fdopen(handle, "wb") as stream:
             write(stream)
             stream.flush()

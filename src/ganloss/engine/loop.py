@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from ganloss._errors import UsageError
 from ganloss._random import Draws, seed_of
 from ganloss.engine.hardware import Hardware
 from ganloss.engine.phase import Phase, Turn
-from ganloss.objective import Losses
+from ganloss.objective import Losses, Schedule
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class StepRecord:
 
     Args:
         losses: last losses of each phase.
-        gradient_norms: norm of each phase's last gradient; empty unless measured.
+        gradient_norms: norm of each phase's last gradient before clipping; empty unless measured.
     """
 
     losses: Mapping[str, Losses]
@@ -40,8 +41,15 @@ class Engine:
         hardware: device, precision and processes.
         average: moving average, updated from the network it averages after each step.
         averaged: that network.
+        accumulate: micro-batches an update is computed in, one after the other, to save memory.
+            The gradient is that of the whole batch: losses and gradients are averaged, random
+            numbers belong to samples, and buffers (power iterations) advance once per update.
+        clip_norm: largest total norm of a player's gradient, or None.
+        schedule: factor of every learning rate at a step, or None.
 
     Raises:
+        UsageError: the batch does not divide into processes and micro-batches, or a network to be
+            trained in micro-batches looks at the whole batch.
         ValueError: two phases share a name; optimisers and phases do not match; an optimiser
             holds parameters its phase does not train.
     """
@@ -58,6 +66,9 @@ class Engine:
         hardware: Hardware | None = None,
         average: AveragedModel | None = None,
         averaged: nn.Module | None = None,
+        accumulate: int = 1,
+        clip_norm: float | None = None,
+        schedule: Schedule | None = None,
     ) -> None:
         _check_ownership(phases, optimisers)
         self.step = 0
@@ -68,7 +79,13 @@ class Engine:
         self._seed = seed
         self._hardware = hardware or Hardware()
         self._rows = batch_size
-        self._first, _ = self._hardware.share(batch_size)
+        self._first, local = self._hardware.share(batch_size)
+        _check_micro_batches(phases, local, accumulate)
+        self._micro = local // accumulate
+        self._micro_batches = accumulate
+        self._clip_norm = clip_norm
+        self._schedule = schedule
+        self._rates = {n: [g["lr"] for g in o.param_groups] for n, o in optimisers.items()}
         self._average = average
         self._averaged = averaged
         self._own = {p.name: [*p.trains.parameters()] for p in phases}
@@ -78,16 +95,18 @@ class Engine:
     def advance(self, *, measure: bool = False) -> StepRecord:
         """Run every phase once; with ``measure``, record gradient norms as well."""
         _seed_global(seed_of(self._seed, "global", self.step), self._hardware)
+        self._set_rates()
         losses: dict[str, Losses] = {}
         norms: dict[str, Tensor] = {}
         turn = 0
         for phase in self._phases:
             self._give_turn_to(phase)
             for repeat in range(phase.repeats):
-                losses[phase.name] = self._update(phase, repeat, turn)
+                wanted = measure and repeat == phase.repeats - 1
+                losses[phase.name], norm = self._update(phase, repeat, turn, measure=wanted)
                 turn += 1
-            if measure:
-                norms[phase.name] = _gradient_norm(self._own[phase.name])
+                if wanted and norm is not None:
+                    norms[phase.name] = norm
         if self._average is not None and self._averaged is not None:
             self._average.update_parameters(self._averaged)
         self.step += 1
@@ -98,20 +117,67 @@ class Engine:
         batch = max(self.step - 1, 0) * self._batches_per_step
         return self._batches(batch), None if self._labels is None else self._labels(batch)
 
-    def _update(self, phase: Phase, repeat: int, turn: int) -> Losses:
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """Learning rate of each phase in the last step; empty without a schedule."""
+        if self._schedule is None:
+            return {}
+        return {name: float(o.param_groups[0]["lr"]) for name, o in self._optimisers.items()}
+
+    def _set_rates(self) -> None:
+        """Set learning rates as a function of the step alone: there is nothing to resume."""
+        if self._schedule is None:
+            return
+        factor = self._schedule(self.step)
+        for name, optimiser in self._optimisers.items():
+            for group, rate in zip(optimiser.param_groups, self._rates[name], strict=True):
+                group["lr"] = rate * factor
+
+    def _update(
+        self, phase: Phase, repeat: int, turn: int, *, measure: bool
+    ) -> tuple[Losses, Tensor | None]:
         parameters = self._own[phase.name]
-        optimiser = self._optimisers[phase.name]
-        with self._hardware.autocast():
-            losses = phase.loss(self._turn(repeat, turn))
         for parameter in parameters:
             parameter.grad = None
-        # Naming the inputs spares the gradient of the first layer's input.
-        losses.total.backward(inputs=parameters)
+        losses = self._differentiate(phase, self._turn(repeat, turn))
         self._hardware.average_gradients(parameters)
-        optimiser.step()
+        norm = self._limit(parameters, measure=measure)
+        self._optimisers[phase.name].step()
         if phase.after_update is not None:
             phase.after_update()
+        return losses, norm
+
+    def _differentiate(self, phase: Phase, turn: Turn) -> Losses:
+        """Add up the gradients of a turn, in one go or in micro-batches."""
+        if self._micro_batches == 1:
+            return self._backward(phase, turn)
+        # Each micro-batch starts from the same buffers, so that power iterations of spectral norms
+        # give every sample the weights it would meet in the whole batch, and advance once.
+        start = [buffer.clone() for buffer in self._buffers()]
+        parts: list[Losses] = []
+        for first in range(0, len(turn.real), self._micro):
+            for buffer, value in zip(self._buffers(), start, strict=True):
+                buffer.copy_(value)
+            parts.append(self._backward(phase, turn.part(first, self._micro)))
+        return _mean(parts)
+
+    def _buffers(self) -> list[Tensor]:
+        return [buffer for phase in self._phases for buffer in phase.trains.buffers()]
+
+    def _backward(self, phase: Phase, turn: Turn) -> Losses:
+        with self._hardware.autocast():
+            losses = phase.loss(turn)
+        count = self._micro_batches
+        total = losses.total if count == 1 else losses.total / count
+        # Naming the inputs spares the gradient of the first layer's input.
+        total.backward(inputs=self._own[phase.name])
         return losses
+
+    def _limit(self, parameters: Sequence[Tensor], *, measure: bool) -> Tensor | None:
+        """Clip the gradient; give its norm before that, if it is known or wanted."""
+        if self._clip_norm is not None:
+            return nn.utils.clip_grad_norm_(parameters, self._clip_norm)
+        return _gradient_norm(parameters) if measure else None
 
     def _turn(self, repeat: int, turn: int) -> Turn:
         draws = Draws(
@@ -171,6 +237,32 @@ def _check_ownership(
                 f"the optimiser of phase {phase.name!r} holds {foreign} parameters the phase does "
                 "not train; were the optimisers swapped?"
             )
+
+
+def _check_micro_batches(phases: Sequence[Phase], local: int, accumulate: int) -> None:
+    if accumulate < 1 or local % accumulate:
+        raise UsageError(
+            f"the {local} samples of a process do not divide into {accumulate} micro-batches; "
+            "choose --accumulate so that it divides --batch-size / processes"
+        )
+    if accumulate == 1:
+        return
+    for phase in phases:
+        for name, layer in phase.trains.named_modules():
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                raise UsageError(
+                    f"layer {name!r} of player {phase.name!r} is a {type(layer).__name__}: it "
+                    f"would take its statistics from {local // accumulate} samples instead of "
+                    f"{local}, which is another training. Leave --accumulate out, or use a "
+                    "normalisation that looks at single samples, e.g. GroupNorm"
+                )
+
+
+def _mean(parts: Sequence[Losses]) -> Losses:
+    """Losses of a batch from those of its equal parts."""
+    total = torch.stack([part.total.detach() for part in parts]).mean()
+    names = parts[0].terms
+    return Losses(total, {n: torch.stack([p.terms[n] for p in parts]).mean() for n in names})
 
 
 def _seed_global(seed: int, hardware: Hardware) -> None:

@@ -1,7 +1,7 @@
 """A phase: whose turn it is, what it minimises, how often."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 from torch import Tensor, nn
 
@@ -24,6 +24,23 @@ class Turn:
     real: Tensor
     draws: Draws
     labels: Tensor | None = None
+
+    def part(self, first: int, count: int) -> "Turn":
+        """Give the turn of ``count`` of these samples; each keeps its own random numbers.
+
+        Every tensor of a turn has one row for each sample.
+
+        >>> import torch
+        >>> turn = Turn(0, torch.arange(4.0), Draws(seed=0, step=0, rows=4))
+        >>> part = turn.part(2, 2)
+        >>> whole, half = turn.draws.uniform("u", 4), part.draws.uniform("u", 2)
+        >>> bool((whole[2:] == half).all()), part.real.tolist()
+        (True, [2.0, 3.0])
+        """
+        draws = replace(self.draws, first=self.draws.first + first)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        rows = {n: v[first : first + count] for n, v in values.items() if isinstance(v, Tensor)}
+        return replace(self, draws=draws, **rows)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """From noise to samples: any game, one generator, one discriminator."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ganloss._random import Draws
+from ganloss.augment import DiffAugment
 from ganloss.engine.phase import Phase, Turn
 from ganloss.games import Game
 from ganloss.objective import Losses, WeightedSum
@@ -14,7 +16,12 @@ from ganloss.penalties import Critic, Penalty
 
 
 def generate(
-    game: Game, generator: nn.Module, discriminator: nn.Module, latent: int
+    game: Game,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    latent: int,
+    *,
+    augment: DiffAugment | None = None,
 ) -> tuple[Phase, ...]:
     """Give the phases of a game: ``critic_steps`` turns of D, then one of G.
 
@@ -26,6 +33,8 @@ def generate(
         generator: ``G(z)`` or ``G(z, y)``, latents ``(N, latent)`` to samples.
         discriminator: ``D(x)`` or ``D(x, y)``, samples to raw scores.
         latent: length of a latent vector.
+        augment: what happens to every sample, real or generated, before D sees it; penalties are
+            taken at the augmented samples.
     """
     d_objective, g_objective = game.discriminator_objective(), WeightedSum(adv=1.0)
 
@@ -36,6 +45,7 @@ def generate(
     def d_loss(turn: Turn) -> Losses:
         with torch.no_grad():
             fake = fakes(turn)
+        turn, fake = replace(turn, real=shown(turn.real, turn, "real")), shown(fake, turn, "fake")
         critic = Critic(given(discriminator, turn.labels))
         adversarial = game.pair.discriminator(real=critic(turn.real), fake=critic(fake))
         penalties = {
@@ -46,8 +56,16 @@ def generate(
 
     def g_loss(turn: Turn) -> Losses:
         score, fake = given(discriminator, turn.labels), fakes(turn)
-        real = score(turn.real) if game.pair.generator_needs_real else None
-        return g_objective(adv=game.pair.generator(fake=score(fake), real=real))
+        needs_real = game.pair.generator_needs_real
+        real = score(shown(turn.real, turn, "real")) if needs_real else None
+        scores = score(shown(fake, turn, "fake"))
+        return g_objective(adv=game.pair.generator(fake=scores, real=real))
+
+    def shown(images: Tensor, turn: Turn, kind: str) -> Tensor:
+        """Give what D sees of these images; real and fake ones have numbers of their own."""
+        if augment is None:
+            return images
+        return augment(images, random=turn.draws, stream=f"augment-{kind}")
 
     constraint = game.constraint
     after_update = None if constraint is None else lambda: constraint.after_step(discriminator)

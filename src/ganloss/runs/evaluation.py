@@ -11,11 +11,15 @@ from ganloss.data.images import ImageSet
 from ganloss.data.order import Order
 from ganloss.data.points import PointSet
 from ganloss.metrics.distances import frechet_distance, nearest_neighbour_ratio
+from ganloss.metrics.features import FeatureNet
 from ganloss.metrics.modes import class_shares
 
 Features = Callable[[Tensor], Tensor]
 
 MOST_SAMPLES = 1000
+#: Images, small or large, on which the metric is tried at the start of a run: seconds at most.
+_MOST_TRIED, _MOST_LARGE_TRIED, _LARGE = 256, 128, 32
+FEWEST_SAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Evaluation:
         reference: score of other real images of the same number.
         reference_meaning: what those were.
         noise: score of uniform noise.
+        warning: why this metric cannot judge this data; empty if it can, or was not tried.
     """
 
     name: str
@@ -35,6 +40,7 @@ class Evaluation:
     reference: float
     reference_meaning: str
     noise: float
+    warning: str
     _features: Features
     _reals: Tensor
     _classify: Callable[[Tensor], Tensor] | None
@@ -51,12 +57,17 @@ class Evaluation:
         return class_shares(self._classify(samples), self._classes)
 
 
+def can_be_scored(data: ImageSet | PointSet) -> bool:
+    """Whether there are samples enough on both sides for a distance."""
+    return data.held_out is not None or len(data.values) // 2 >= FEWEST_SAMPLES
+
+
 def evaluation_for(data: ImageSet | PointSet) -> Evaluation | None:
     """Choose features for a data set and measure the reference rows; None if it is too small."""
     from ganloss.metrics.features import digits_features, random_vgg_features
     from ganloss.metrics.reference import reference_rows
 
-    if isinstance(data, PointSet):
+    if isinstance(data, PointSet) or not can_be_scored(data):
         return None
     if data.judge == "digits" and data.held_out is not None:
         net = digits_features()
@@ -66,8 +77,6 @@ def evaluation_for(data: ImageSet | PointSet) -> Evaluation | None:
         classify = net.classify
     else:
         count = min(len(data.images) // 2, MOST_SAMPLES)
-        if count < 8:
-            return None
         net, classify = random_vgg_features(), None
         # Shuffled: in a folder of classes the first half would be other classes than the second.
         shuffled = take(data.images, Order(len(data.images), seed=0).indices(0, 2 * count))
@@ -80,11 +89,25 @@ def evaluation_for(data: ImageSet | PointSet) -> Evaluation | None:
         reference=rows.real,
         reference_meaning=meaning,
         noise=rows.noise,
+        warning=_warning(data, net),
         _features=net,
         _reals=net(reals),
         _classify=classify,
         _classes=10,
     )
+
+
+def _warning(data: ImageSet, features: FeatureNet) -> str:
+    """Try the metric on some of the real images, and say so if it fails."""
+    from ganloss.metrics.selftest import FEWEST_IMAGES, self_test
+
+    if len(data.images) < FEWEST_IMAGES:
+        return ""
+    most = _MOST_TRIED if max(data.shape) <= _LARGE else _MOST_LARGE_TRIED
+    # Not by class: drawn from all over a folder, as the images of the reference rows.
+    chosen = Order(len(data.images), seed=0).indices(0, min(most, len(data.images)))
+    tried = self_test(take(data.images, chosen), features)
+    return "" if tried.passed else tried.sentence
 
 
 def memorisation(samples: Tensor, data: ImageSet | PointSet) -> float | None:

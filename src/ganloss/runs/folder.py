@@ -16,7 +16,7 @@ from typing import Any
 
 from ganloss._errors import StorageError, UsageError
 from ganloss._version import __version__
-from ganloss.engine.checkpoint import write_atomically
+from ganloss.engine.checkpoint import PART, write_atomically
 from ganloss.runs.settings import GenerateSettings
 
 _NUMBERED = re.compile(r"^(\d{5,})-")
@@ -71,6 +71,8 @@ class RunFolder:
         for picture in self.samples.glob("*.png"):
             if picture.stem.isdigit() and int(picture.stem) > step:
                 picture.unlink()
+        for unfinished in self.path.rglob(f".*{PART}"):
+            unfinished.unlink()
 
     @property
     def state(self) -> str:

@@ -31,8 +31,9 @@ from ganloss.networks.own import (
 )
 from ganloss.recipes.generate import generate
 from ganloss.runs import folder as folders
-from ganloss.runs.evaluation import Evaluation, evaluation_for
+from ganloss.runs.evaluation import Evaluation, can_be_scored, evaluation_for
 from ganloss.runs.folder import RunFolder
+from ganloss.runs.options import augment_for, check_augment, check_micro_batches, schedule_for
 from ganloss.runs.pictures import COLUMNS, MOST_GRID_ROWS
 from ganloss.runs.settings import GenerateSettings
 
@@ -44,7 +45,8 @@ def game_for(settings: GenerateSettings) -> Game:
     """Build the game that the flags ask for.
 
     Raises:
-        UsageError: an unknown loss or penalty, or gamma without R1 and R2.
+        UsageError: an unknown loss or penalty, gamma without R1 and R2, or a loss that would
+            change with micro-batches.
     """
     try:
         game = GAMES[canonical_name(settings.loss)]
@@ -59,6 +61,7 @@ def game_for(settings: GenerateSettings) -> Game:
         raise UsageError(f"{error.args[0]}; see `ganloss losses list`") from error
     except ValueError as error:
         raise UsageError(str(error)) from error
+    check_micro_batches(settings, game)
     return _with_rates(
         replace(game, critic_steps=settings.critic_steps or game.critic_steps), settings
     )
@@ -99,6 +102,7 @@ class Run:
     def __init__(self, settings: GenerateSettings, resume: str | None = None) -> None:
         self.settings = settings
         self.game = game_for(settings)
+        self.augment = augment_for(settings)
         self.hardware = connect(settings.device, settings.devices, settings.precision)
         largest = 128 if self.hardware.device.type == "cuda" else 64
         self.data = load_data(
@@ -111,11 +115,18 @@ class Run:
             workers=settings.workers,
         )
         self.classes = len(self.data.class_names)
+        check_augment(self.augment, self.data.shape)
+        if settings.patience is not None and not can_be_scored(self.data):
+            raise UsageError(
+                f"--patience waits for a better score, and {len(self.data.values)} images are too "
+                "few to score samples; leave --patience out, or add images"
+            )
         self.total = settings.total_steps(len(self.data.values), self.game.critic_steps)
         self._build()
         self.folder = self._find_folder(resume)
         self.resumed = self.folder.last.exists()
         self.seconds = 0.0
+        self.stopped_early = ""
         if self.resumed:
             self._load()
 
@@ -133,7 +144,9 @@ class Run:
         )
         optimisers, batches = self.game.optimisers, self._batches()
         self.engine = Engine(
-            generate(self.game, self.generator, self.discriminator, self.latent),
+            generate(
+                self.game, self.generator, self.discriminator, self.latent, augment=self.augment
+            ),
             {
                 "d": optimisers.discriminator.build(self.discriminator.parameters()),
                 "g": optimisers.generator.build(self.generator.parameters()),
@@ -145,6 +158,9 @@ class Run:
             hardware=self.hardware,
             average=self.average,
             averaged=self.generator,
+            accumulate=self.settings.accumulate,
+            clip_norm=self.settings.clip_grad,
+            schedule=schedule_for(self.settings, self.total),
         )
 
     def _networks(self) -> tuple[nn.Module, nn.Module]:
@@ -196,6 +212,10 @@ class Run:
         state = checkpoint.load(self.folder.last)
         self.engine.load(state["engine"])
         self.seconds = state["seconds"]
+
+    def save(self, path: folders.Path) -> None:
+        """Write a checkpoint."""
+        checkpoint.save({"engine": self.engine.state(), "seconds": self.seconds}, path)
 
     @cached_property
     def evaluation(self) -> Evaluation | None:
@@ -303,6 +323,7 @@ def status(run: Run, state: str, message: str, extra: Mapping[str, str]) -> dict
             "reference": evaluation.reference,
             "reference_meaning": evaluation.reference_meaning,
             "noise": evaluation.noise,
+            "warning": evaluation.warning,
         }
     generator, discriminator = run.parameters
     return {
@@ -334,6 +355,7 @@ def status(run: Run, state: str, message: str, extra: Mapping[str, str]) -> dict
             "Updates of D per step": str(run.game.critic_steps),
             "Optimisers": f"G {run.game.optimisers.generator!r}, "
             f"D {run.game.optimisers.discriminator!r}",
+            **_options(run),
             "Device": f"{run.hardware.device}, {run.hardware.processes} process(es)",
             "Precision": run.settings.precision,
         },
@@ -342,15 +364,37 @@ def status(run: Run, state: str, message: str, extra: Mapping[str, str]) -> dict
     }
 
 
+def _options(run: Run) -> dict[str, str]:
+    """What was chosen beside the game, in words; nothing for what was left alone."""
+    settings, schedule = run.settings, schedule_for(run.settings, run.total)
+    facts: dict[str, str] = {}
+    if run.augment is not None:
+        facts["Augmentation"] = ", ".join(run.augment.policy)
+    if schedule is not None:
+        facts["Learning rates"] = repr(schedule)
+    if settings.clip_grad is not None:
+        facts["Gradients"] = f"clipped to norm {settings.clip_grad:g}"
+    if settings.accumulate > 1:
+        facts["Micro-batches"] = f"{settings.accumulate} per update"
+    if settings.patience is not None:
+        facts["Patience"] = f"{settings.patience} snaps"
+    return facts
+
+
 def next_commands(run: Run) -> list[str]:
     """Commands a user may want after this run."""
     data = shlex.quote(run.settings.data)
     other = "r3gan" if canonical_name(run.settings.loss) != "r3gan" else "hinge"
     folder = shlex.quote(str(run.folder.path))
+    again = f"ganloss train generate --resume {folder}"
+    if run.stopped_early:
+        longer = [f"{again} --patience {2 * (run.settings.patience or 1)}"]
+    else:  # a decayed learning rate has reached 0: there is nothing to continue with
+        longer = [] if run.settings.decays else [f"{again} --steps {2 * max(run.engine.step, 1)}"]
     return [
         f"ganloss sample {folder} --seeds 0-63",
         f"ganloss train generate --data {data} --loss {other} --minutes 5",
-        f"ganloss train generate --resume {folder} --steps {2 * max(run.engine.step, 1)}",
+        *longer,
         "ganloss train generate --data YOUR_FOLDER --image-size 32",
     ]
 

@@ -14,21 +14,16 @@ def _flag(default: Any, help: str, *aliases: str) -> Any:
 #: Settings that may change when a run is resumed.
 FREE_ON_RESUME = frozenset(
     {"steps", "kimg", "epochs", "minutes", "snap", "devices", "workers", "cache", "out", "name"}
-)
+) | {"patience", "track"}
 
-_LENGTHS = ("steps", "kimg", "epochs", "minutes")
-_RATES = ("lr", "g_lr", "d_lr", "ema_kimg")
+#: Settings that say how long to train; one of them is given.
+LENGTHS = ("steps", "kimg", "epochs", "minutes")
+_RATES = ("lr", "g_lr", "d_lr", "ema_kimg", "clip_grad")
 _COUNTS = (
-    "batch_size",
-    "workers",
-    "latent",
-    "penalty_every",
-    "snap",
-    "critic_steps",
-    "devices",
-    "threads",
+    *("batch_size", "accumulate", "penalty_every", "snap", "critic_steps", "lr_warmup"),
+    *("patience", "devices", "threads", "workers", "latent"),
 )
-_POSITIVE = (*_LENGTHS, *_COUNTS, *_RATES)
+_POSITIVE = (*LENGTHS, *_COUNTS, *_RATES)
 
 
 @dataclass(frozen=True)
@@ -54,6 +49,9 @@ class GenerateSettings:
     latent: int | None = _flag(None, "length of latents of your own G", "--z-dim", "--latent-dim")
     mirror: bool = _flag(False, "flip every other image left to right")
     batch_size: int = _flag(64, "images per update, over all processes", "-b", "--batch")
+    accumulate: int = _flag(
+        1, "compute each update in so many parts, to save memory", "--gradient-accumulate-every"
+    )
     steps: int | None = _flag(None, "updates of the generator", "--num-train-steps")
     kimg: float | None = _flag(None, "thousands of real images shown to the discriminator")
     epochs: float | None = _flag(None, "passes over the data", "--n-epochs")
@@ -70,12 +68,27 @@ class GenerateSettings:
     g_lr: float | None = _flag(None, "learning rate of the generator", "--glr")
     d_lr: float | None = _flag(None, "learning rate of the discriminator", "--dlr")
     betas: str | None = _flag(None, "Adam's betas, e.g. 0.5,0.9 (default: the game's)")
+    lr_schedule: Literal["constant", "linear", "cosine"] = _flag(
+        "constant", "how learning rates change; linear and cosine end at 0"
+    )
+    lr_warmup: int | None = _flag(None, "steps in which learning rates rise from 0 at the start")
+    lr_decay_from: float | None = _flag(
+        None, "share of the run before a linear decay begins (default: 0.5)"
+    )
+    clip_grad: float | None = _flag(None, "largest norm of a player's gradient")
+    diffaugment: str | None = _flag(
+        None, "augment what D sees, e.g. color,translation,cutout", "--augment"
+    )
     ema_kimg: float = _flag(10.0, "half-life of the generator's moving average, in kimg")
     seed: int = _flag(0, "seed of everything random")
     snap: int | None = _flag(
         None, "steps between samples, scores and checkpoints (default: 20 times a run)"
     )
     metrics: Literal["fd", "none"] = _flag("fd", "score samples by a Fréchet distance, or not")
+    patience: int | None = _flag(None, "stop after so many snaps without a better score")
+    track: str | None = _flag(
+        None, "also log to tensorboard, wandb or both, e.g. tensorboard,wandb"
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = _flag("auto", "where to compute")
     devices: int = _flag(1, "processes to start on this machine (torchrun and SLURM: leave out)")
     precision: Literal["32", "bf16", "64"] = _flag("32", "number format")
@@ -93,7 +106,7 @@ class GenerateSettings:
         """
         if not self.data:
             raise UsageError("which images? Add --data FOLDER, or --data demo:digits")
-        given = [n for n in _LENGTHS if getattr(self, n) is not None]
+        given = [n for n in LENGTHS if getattr(self, n) is not None]
         if len(given) > 1:
             flags = ", ".join(f"--{name}" for name in given)
             raise UsageError(f"{flags} all say how long to train; keep one of them")
@@ -101,6 +114,54 @@ class GenerateSettings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be positive")
+        self._check_micro_batches()
+        self._check_schedule()
+        if self.patience is not None and self.metrics == "none":
+            raise UsageError(
+                "--patience waits for a better score, and --metrics none measures none; leave one "
+                "of them out"
+            )
+
+    def _check_micro_batches(self) -> None:
+        if self.batch_size % self.accumulate == 0:
+            return
+        near = [n for n in range(1, self.batch_size + 1) if self.batch_size % n == 0]
+        best = min(near, key=lambda n: (abs(n - self.accumulate), n))
+        raise UsageError(
+            f"--batch-size {self.batch_size} does not divide into --accumulate {self.accumulate} "
+            f"equal parts; use --accumulate {best}, or --batch-size "
+            f"{-(-self.batch_size // self.accumulate) * self.accumulate}"
+        )
+
+    def _check_schedule(self) -> None:
+        if self.decays and self.time_limit is not None:
+            raise UsageError(
+                f"--lr-schedule {self.lr_schedule} ends with the run, and a run of "
+                f"{self.time_limit / 60:g} minutes does not know how many steps it has; say "
+                "--steps, --kimg or --epochs, or use --lr-schedule constant"
+            )
+        if self.lr_decay_from is None:
+            return
+        if self.lr_schedule != "linear":
+            raise UsageError(
+                f"--lr-decay-from belongs to --lr-schedule linear, and it is {self.lr_schedule}; "
+                "leave it out or change the schedule"
+            )
+        if not 0 <= self.lr_decay_from < 1:
+            raise UsageError(
+                f"--lr-decay-from is {self.lr_decay_from}; it is a share of the run from 0 to "
+                "below 1"
+            )
+
+    @property
+    def decays(self) -> bool:
+        """Whether learning rates depend on the length of the run."""
+        return self.lr_schedule != "constant"
+
+    @property
+    def free_on_resume(self) -> frozenset[str]:
+        """Settings that may change when this run is resumed."""
+        return FREE_ON_RESUME - set(LENGTHS) if self.decays else FREE_ON_RESUME
 
     @property
     def time_limit(self) -> float | None:
@@ -157,5 +218,5 @@ class GenerateSettings:
         return [
             f.name
             for f in fields(self)
-            if f.name not in FREE_ON_RESUME and getattr(self, f.name) != getattr(other, f.name)
+            if f.name not in self.free_on_resume and getattr(self, f.name) != getattr(other, f.name)
         ]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -17,15 +17,19 @@ from ganloss._errors import DivergedError, GanlossError, StorageError
 from ganloss._random import Draws
 from ganloss._scores import scales
 from ganloss._version import __version__
-from ganloss.engine import checkpoint
 from ganloss.engine.loop import StepRecord
 from ganloss.recipes.generate import given
 from ganloss.runs.evaluation import Evaluation, memorisation
 from ganloss.runs.folder import RunFolder, command_line, write_text
 from ganloss.runs.page import write_page
+from ganloss.runs.patience import early_stop, is_new_best
 from ganloss.runs.pictures import draw, save_png, write_gif
 from ganloss.runs.run import SNAPS_PER_RUN, Run, export, next_commands, status
 from ganloss.runs.settings import GenerateSettings
+from ganloss.runs.tracking import Tracker, open_trackers, tracker_names
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 TICKS_PER_SNAP = 5
 
@@ -57,6 +61,7 @@ class Outcome:
         evaluation: the metric with its reference rows.
         extra: further facts by name, in words.
         next: commands one may want now.
+        message: why it ended before its length, in a sentence.
     """
 
     run: RunFolder
@@ -65,6 +70,7 @@ class Outcome:
     evaluation: Evaluation | None
     extra: Mapping[str, str]
     next: tuple[str, ...] = ()
+    message: str = ""
 
 
 def train(settings: GenerateSettings, reporter: Reporter, resume: str | None = None) -> Outcome:
@@ -74,9 +80,10 @@ def train(settings: GenerateSettings, reporter: Reporter, resume: str | None = N
         GanlossError: each with its exit code; what was saved before stays.
     """
     settings.check()
+    tracker_names(settings)
     run = Run(settings, resume)
     lock = run.folder.locked() if run.hardware.is_main else nullcontext()
-    with _threads(run.threads), lock:
+    with threads(run.threads), lock:
         outcome = _train(run, reporter)
     run.hardware.leave()
     return outcome
@@ -84,7 +91,7 @@ def train(settings: GenerateSettings, reporter: Reporter, resume: str | None = N
 
 def _train(run: Run, reporter: Reporter) -> Outcome:
     session = _Session(run, reporter)
-    if run.resumed and run.finished:
+    if run.resumed and (run.finished or session.out_of_patience()):
         return session.finish_again()
     try:
         state = session.loop()
@@ -95,6 +102,8 @@ def _train(run: Run, reporter: Reporter) -> Outcome:
     except GanlossError as error:
         session.write_page("diverged" if isinstance(error, DivergedError) else "failed", str(error))
         raise
+    finally:
+        session.close()
     return session.finish(state)
 
 
@@ -108,6 +117,7 @@ class _Session:
         self.main = run.hardware.is_main
         self._started = time.monotonic() - run.seconds
         self._next_snap_at = 0.0
+        self._trackers: list[Tracker] = []
 
     def loop(self) -> str:
         run = self.run
@@ -125,6 +135,8 @@ class _Session:
                     self._tick(record, snap=due or last)
                 if due or last:
                     self._save()
+                    if not last and self.out_of_patience():
+                        return "finished"
                 if self.main and run.seconds - reported > 0.1:
                     reported = run.seconds
                     self.reporter.progressed(run.engine.step, run.total, run.done)
@@ -133,8 +145,25 @@ class _Session:
                     return "interrupted"
         return "finished"
 
+    def out_of_patience(self) -> bool:
+        """Whether the run ends here for want of a better score; the main process decides."""
+        run, patience = self.run, self.run.settings.patience
+        if patience is None or run.finished:
+            return False
+        reason = early_stop(run.folder.rows(), run.engine.step, patience) if self.main else ""
+        run.stopped_early = run.hardware.broadcast(reason)
+        return bool(run.stopped_early)
+
+    def close(self) -> None:
+        """Close what was opened for the loop."""
+        for tracker in self._trackers:
+            tracker.close()
+        self._trackers = []
+
     def _begin(self) -> None:
         run = self.run
+        first = run.engine.step + 1 if run.resumed else 0
+        self._trackers = open_trackers(run.settings, run.folder, first)
         if not run.resumed:
             save_png(draw(run.real_grid(), run.data), run.folder.path / "reals.png")
             self._write_row({"step": 0, "images": 0, "seconds": 0.0}, snap=True)
@@ -189,6 +218,8 @@ class _Session:
             terms = {"total": losses.total.detach(), **losses.terms}
             row[phase] = {name: self._global(value) for name, value in terms.items()}
         row["gradient"] = {name: float(norm) for name, norm in record.gradient_norms.items()}
+        if run.engine.rates:
+            row["lr"] = dict(run.engine.rates)
         row["scores"] = self._scores()
         return row
 
@@ -214,11 +245,13 @@ class _Session:
 
     def _write_row(self, row: dict[str, Any], *, snap: bool) -> None:
         """Append a row; at a snap, draw and score samples first."""
-        run = self.run
+        run, picture = self.run, None
         if snap:
             row |= self._score()
-            save_png(draw(run.grid(), run.data), run.folder.sample(run.engine.step))
+            picture = write_samples(run)
         run.folder.append(row)
+        for tracker in self._trackers:
+            tracker.write(row, picture)
         if snap and run.engine.step > 0:
             score = f", fd {row['fd']:.4g}" if "fd" in row else ""
             run.folder.note(f"step {run.engine.step}, {row['images']} images{score}")
@@ -240,20 +273,22 @@ class _Session:
         self.run.hardware.barrier()
 
     def _write_checkpoint(self) -> None:
-        """Write ``last.pt``; on the best score so far, a second copy."""
+        """Write ``last.pt``; on the best score so far, a second copy.
+
+        The copy comes first: a run killed between the two makes this step again.
+        """
         run = self.run
-        state = {"engine": run.engine.state(), "seconds": run.seconds}
-        checkpoint.save(state, run.folder.last)
-        scores = [row["fd"] for row in run.folder.rows() if "fd" in row]
-        if scores and scores[-1] == min(scores):
-            checkpoint.save(state, run.folder.best)
+        if is_new_best(run.folder.rows(), run.engine.step):
+            run.save(run.folder.best)
+        run.save(run.folder.last)
         self.write_page("running", "")
 
     def finish_again(self) -> Outcome:
         """End a run whose last step is made; it may have been killed before its end was written."""
         if self.main and self.run.folder.state == "finished":
             write_page(self.run.folder.path)
-            return Outcome(self.run.folder, "already finished", None, None, {})
+            why = self.run.stopped_early
+            return Outcome(self.run.folder, "already finished", None, None, {}, message=why)
         return self.finish("finished")
 
     def finish(self, state: str) -> Outcome:
@@ -268,8 +303,11 @@ class _Session:
             frames = sorted(run.folder.samples.glob("*.png"))
             captions = [f"step {int(frame.stem):,}" for frame in frames]
             write_gif(frames, run.folder.path / "progress.gif", captions)
-            self.write_page(state, "")
-        return Outcome(run.folder, state, score, evaluation, self.extra, tuple(next_commands(run)))
+            self.write_page(state, run.stopped_early)
+        commands = tuple(next_commands(run))
+        return Outcome(
+            run.folder, state, score, evaluation, self.extra, commands, run.stopped_early
+        )
 
     def _conclude(self, rows: list[dict[str, Any]]) -> None:
         """Export the generator and look once more at the samples."""
@@ -306,6 +344,13 @@ def _one_each(scores: Any) -> Tensor:
     ).sum(0)
 
 
+def write_samples(run: Run) -> "Image.Image":
+    """Write the picture of samples from fixed latents, and return it."""
+    picture = draw(run.grid(), run.data)
+    save_png(picture, run.folder.sample(run.engine.step))
+    return picture
+
+
 def _check_finite(row: Mapping[str, Any], folder: RunFolder) -> None:
     """Stop when a loss, gradient or score is not finite, and say which."""
     groups = {k: v for k, v in row.items() if isinstance(v, Mapping)}
@@ -327,7 +372,8 @@ def _check_finite(row: Mapping[str, Any], folder: RunFolder) -> None:
 
 
 @contextmanager
-def _threads(count: int) -> Generator[None]:
+def threads(count: int) -> Generator[None]:
+    """Compute with so many CPU threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -1,5 +1,7 @@
 """How pages write numbers and times."""
 
+from collections.abc import Sequence
+
 
 def number(value: float) -> str:
     """Write a number with three digits that matter.
@@ -31,3 +33,15 @@ def duration(seconds: float) -> str:
     if rest < 3600:
         return f"{rest // 60} min {rest % 60} s"
     return f"{rest // 3600} h {rest % 3600 // 60} min"
+
+
+def samples(count: int, shape: Sequence[int]) -> str:
+    """Say how many samples there are, and of what.
+
+    >>> samples(6000, (3, 32, 32)), samples(500, (2,))
+    ('6,000 images, 32×32 colour', '500 points in the plane')
+    """
+    if len(shape) == 1:
+        return f"{count:,} points in the plane"
+    channels, height, width = shape
+    return f"{count:,} images, {width}×{height} {'gray' if channels == 1 else 'colour'}"

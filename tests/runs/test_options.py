@@ -1,0 +1,103 @@
+"""Settings turned into values, and the refusals that need more than one of them."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from PIL import Image
+from torch import Tensor
+
+from ganloss import GAMES, DiffAugment
+from ganloss._errors import UsageError
+from ganloss.engine.rates import RateSchedule
+from ganloss.losses._pair import GANLoss, Sides
+from ganloss.runs.options import augment_for, check_augment, schedule_for
+from ganloss.runs.run import game_for
+from ganloss.runs.settings import GenerateSettings
+from ganloss.runs.training import train
+
+SETTINGS = GenerateSettings(data="demo:digits", steps=100)
+
+
+@pytest.mark.parametrize(
+    ("options", "schedule"),
+    [
+        ({}, None),
+        ({"lr_warmup": 5}, RateSchedule("constant", None, 5)),
+        ({"lr_schedule": "linear"}, RateSchedule("linear", 100, 0, 0.5)),
+        (
+            {"lr_schedule": "linear", "lr_decay_from": 0.0, "lr_warmup": 3},
+            RateSchedule("linear", 100, 3, 0.0),
+        ),
+        ({"lr_schedule": "cosine"}, RateSchedule("cosine", 100)),
+    ],
+)
+def test_the_schedule_is_what_the_flags_say(
+    options: dict[str, object], schedule: RateSchedule | None
+) -> None:
+    settings = replace(SETTINGS, **options)  # type: ignore[arg-type]
+    settings.check()
+    assert schedule_for(settings, 100) == schedule
+
+
+def test_a_warm_up_does_not_need_the_length() -> None:
+    settings = replace(SETTINGS, steps=None, minutes=2.0, lr_warmup=5)
+    settings.check()
+    assert schedule_for(settings, None) == RateSchedule("constant", None, 5)
+
+
+def test_the_length_of_a_schedule_may_come_from_kimg() -> None:
+    """6.4 kimg in batches of 64, five of them a step, are 20 steps."""
+    settings = replace(SETTINGS, steps=None, kimg=6.4, lr_schedule="cosine")
+    settings.check()
+    assert settings.total_steps(images=900, critic_steps=5) == 20
+
+
+def test_the_augmentation_is_what_the_flag_says() -> None:
+    assert augment_for(SETTINGS) is None
+    both = augment_for(replace(SETTINGS, diffaugment="Cutout,color"))
+    assert both == DiffAugment(("cutout", "color"))
+
+
+def test_points_are_not_augmented_as_images_are() -> None:
+    check_augment(None, (2,))
+    check_augment(DiffAugment(), (1, 8, 8))
+    with pytest.raises(UsageError, match=r"a sample of these data has shape \(2,\)"):
+        check_augment(DiffAugment(), (2,))
+
+
+@dataclass(frozen=True)
+class Average(GANLoss):
+    """A pair that compares scores with the other batch's mean."""
+
+    batch_statistic: ClassVar[bool] = True
+    generator_needs_real: ClassVar[bool] = True
+
+    def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
+        return -(real - fake.mean()), fake - real.mean()
+
+    def _generator(self, real: Tensor | None, fake: Tensor) -> Sides:
+        return None, -fake
+
+
+def test_a_statistic_of_the_batch_is_not_cut_into_micro_batches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(GAMES, "ns", replace(GAMES["ns"], pair=Average()))
+    settings = replace(SETTINGS, loss="ns", accumulate=4)
+    with pytest.raises(UsageError, match="a statistic of the whole batch, which --accumulate 4"):
+        game_for(settings)
+    assert game_for(replace(settings, accumulate=1)).pair == Average()
+
+
+def test_patience_needs_images_enough_for_a_score(tmp_path: Path) -> None:
+    (tmp_path / "few").mkdir()
+    for i in range(10):
+        Image.new("L", (8, 8), 20 * i).save(tmp_path / "few" / f"{i}.png")
+    settings = replace(
+        SETTINGS, data=str(tmp_path / "few"), patience=2, out=str(tmp_path / "runs"), steps=1
+    )
+    with pytest.raises(UsageError, match="10 images are too few to score samples"):
+        train(settings, None)  # type: ignore[arg-type]
+    assert not (tmp_path / "runs").exists()
