@@ -106,6 +106,30 @@ def test_a_metric_that_cannot_judge_says_so_first(
     assert "noise images mixed in" in sentence
 
 
+def test_with_few_images_or_on_request_the_metric_is_not_tried_and_that_is_said_first(
+    folders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("evaluate", str(folders / "few"), str(folders / "real"), "--features", "digits")
+    assert main([*words, "--count", "16"]) == 0
+    text = capsys.readouterr().out
+    first = text.splitlines()[1]
+    assert first.endswith("not tried on the real images: there are 20, and 64 are needed.")
+    assert "fd-digits@16" in text
+    assert "two halves of REAL, 8 images each" in text
+    assert main([*words, "--count", "16", "--no-self-test"]) == 0
+    assert "--no-self-test" in capsys.readouterr().out.splitlines()[1]
+
+
+def test_with_classes_the_trial_drops_classes(folders: Path) -> None:
+    from ganloss.metrics.selftest import self_test
+    from ganloss.runs.scoring import Request, prepare
+
+    ready = prepare(Request("demo:digits", str(folders / "real"), cond=True, count=100))
+    order = torch.randperm(900, generator=torch.Generator().manual_seed(0))
+    images, labels = SPLIT.train_images[order], SPLIT.train_labels[order]
+    assert ready.try_metric() == self_test(images, digits_features(), labels=labels)
+
+
 def test_pairs_are_of_the_same_name(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """10 log10(255² / MSE), computed here over the pixels of each pair."""
     words = ("evaluate", str(folders / "real"), str(folders / "noisy"), "--features", "digits")
