@@ -58,14 +58,14 @@ WEIGHTS = {
     ),
     "vgg16": WeightFile(
         "vgg16",
-        "Perceptual, Style",
+        "Perceptual",
         "https://download.pytorch.org/models/vgg16-397923af.pth",
         528,
         "BSD-3-Clause (torchvision)",
     ),
     "vgg19": WeightFile(
         "vgg19",
-        "Perceptual, Style",
+        "Perceptual",
         "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
         548,
         "BSD-3-Clause (torchvision)",

@@ -130,6 +130,22 @@ def test_with_classes_the_trial_drops_classes(folders: Path) -> None:
     assert ready.try_metric() == self_test(images, digits_features(), labels=labels)
 
 
+def test_colour_is_made_like_the_real_images(folders: Path, tmp_path: Path) -> None:
+    """Gray files saved as RGB give the gray images back, and the other way round three times."""
+    from ganloss.runs.scoring import Request, prepare
+
+    coloured = tmp_path / "coloured"
+    coloured.mkdir()
+    for path in (folders / "real").iterdir():
+        Image.open(path).convert("RGB").save(coloured / path.name)
+    gray = prepare(Request(str(folders / "real"), str(folders / "real"), count=20))
+    to_gray = prepare(Request(str(folders / "real"), str(coloured), count=20))
+    to_colour = prepare(Request(str(coloured), str(folders / "real"), count=20))
+    assert torch.equal(to_gray.fake, gray.fake)
+    assert torch.equal(to_colour.fake, gray.fake.expand(-1, 3, -1, -1))
+    assert any("made gray like REAL" in note for note in to_gray.notes)
+
+
 def test_pairs_are_of_the_same_name(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """10 log10(255² / MSE), computed here over the pixels of each pair."""
     words = ("evaluate", str(folders / "real"), str(folders / "noisy"), "--features", "digits")
