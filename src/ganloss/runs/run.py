@@ -323,6 +323,7 @@ def status(run: Run, state: str, message: str, extra: Mapping[str, str]) -> dict
             "reference": evaluation.reference,
             "reference_meaning": evaluation.reference_meaning,
             "noise": evaluation.noise,
+            "warning": evaluation.warning,
         }
     generator, discriminator = run.parameters
     return {

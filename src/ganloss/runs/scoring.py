@@ -16,6 +16,7 @@ from ganloss.data.batches import take
 from ganloss.data.decode import UNREADABLE, Header, fitted, read_upright
 from ganloss.data.files import ImageFile, list_images
 from ganloss.data.images import ImageSet, load_images, read_headers
+from ganloss.data.layouts import training_part
 from ganloss.metrics.distances import nearest_neighbour_ratio
 from ganloss.metrics.features import FeatureNet, digits_features, random_vgg_features
 from ganloss.metrics.inception import InceptionFeatures
@@ -286,7 +287,7 @@ def _resized(kind: str, source: str, side: int) -> tuple[str, ...]:
     """Say how many images of a folder had to be brought to another size."""
     if ":" in source and not Path(source).exists():
         return ()
-    files = list_images(Path(source)).files
+    files = training_part(list_images(Path(source))).files
     headers = [h for h in read_headers(files, _THREADS) if isinstance(h, Header)]
     other = sum((h.width, h.height) != (side, side) for h in headers)
     return (f"{other:,} {kind} images were cut and resized to {side}×{side}",) if other else ()
