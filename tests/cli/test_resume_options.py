@@ -54,6 +54,7 @@ CASES: dict[str, dict[str, Any]] = {
     "clipped gradients": {"clip_grad": 0.1, "loss": "wgan"},
     "augmentation": {"diffaugment": "color,translation,cutout"},
     "lazy penalties": {"loss": "r3gan", "penalty_every": 5},
+    "classes": {"loss": "hinge", "cond": True, "accumulate": 2},
     "everything": {
         "loss": "wgan-gp", "critic_steps": 2, "accumulate": 2, "clip_grad": 1.0, "mirror": True,
         "lr_schedule": "cosine", "diffaugment": "color,cutout", "penalty_every": 2,

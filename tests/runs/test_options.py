@@ -1,10 +1,12 @@
 """Settings turned into values, and the refusals that need more than one of them."""
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -12,10 +14,20 @@ from ganloss import GAMES, DiffAugment
 from ganloss._errors import UsageError
 from ganloss.engine.rates import RateSchedule
 from ganloss.losses._pair import GANLoss, Sides
+from ganloss.runs.evaluation import Evaluation
 from ganloss.runs.options import augment_for, check_augment, schedule_for
 from ganloss.runs.run import game_for
 from ganloss.runs.settings import GenerateSettings
 from ganloss.runs.training import train
+
+
+class Silent:
+    def started(self, run: object) -> None: ...
+
+    def progressed(self, step: int, total: int | None, done: float) -> None: ...
+
+    def snapped(self, row: object) -> None: ...
+
 
 SETTINGS = GenerateSettings(data="demo:digits", steps=100)
 
@@ -101,3 +113,22 @@ def test_patience_needs_images_enough_for_a_score(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="10 images are too few to score samples"):
         train(settings, None)  # type: ignore[arg-type]
     assert not (tmp_path / "runs").exists()
+
+
+def test_where_time_is_the_limit_most_of_it_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores that take longer than the time between two snaps must not starve training."""
+    score = Evaluation.score
+
+    def slow(self: Evaluation, samples: torch.Tensor) -> float:
+        time.sleep(0.4)
+        return score(self, samples)
+
+    monkeypatch.setattr(Evaluation, "score", slow)
+    settings = replace(SETTINGS, steps=None, minutes=0.05, out=str(tmp_path), loss="ns")
+    outcome = train(settings, Silent())
+    scored = [row for row in outcome.run.rows() if "fd" in row]
+    # Before the first step, one after 1/20 of the time, then 9 × 0.4 s later (which is too late),
+    # and at the end.
+    assert len(scored) == 3

@@ -62,10 +62,30 @@ class DigitsFeatures:
             )
         return _in_batches(images, lambda x: digit_features(x.div(127.5).sub(1), self._weights))
 
+    def logits(self, images: Tensor) -> Tensor:
+        """Give the logits of the ten digits and of "not a digit", ``(N, 11)``."""
+        return digit_logits(self(images).float(), self._weights)
+
     def classify(self, images: Tensor) -> Tensor:
         """Give the most likely digit of each image, ``(N,)``."""
-        features = self(images).float()
-        return digit_logits(features, self._weights)[:, :10].argmax(1)
+        return self.logits(images)[:, :10].argmax(1)
+
+
+@final
+class StackedDigitsFeatures:
+    """The digit network on each channel of stacked digits."""
+
+    name = "stacked-digits"
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Map uint8 images ``(N, 3, 8, 8)`` to features ``(N, 48)``, float64."""
+        return digits_features()(images.reshape(-1, 1, 8, 8)).reshape(len(images), -1)
+
+    def classify(self, images: Tensor) -> Tensor:
+        """Give the most likely digit of each channel, ``(N, 3)``; 10 where it shows none."""
+        net = digits_features()
+        labels = net.logits(images.reshape(-1, 1, 8, 8)).argmax(1)
+        return labels.reshape(len(images), -1)
 
 
 @final

@@ -25,11 +25,19 @@ class ReferenceRows:
 def reference_rows(
     features: Callable[[Tensor], Tensor], others: Tensor, reals: Tensor, seed: int = 0
 ) -> ReferenceRows:
-    """Score other real images, and uniform noise, against the reals; uint8, equal numbers."""
+    """Score other real samples, and uniform noise, against the reals; equal numbers."""
     target = features(reals)
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.randint(0, 256, tuple(reals.shape), generator=generator, dtype=torch.uint8)
     return ReferenceRows(
         real=frechet_distance(target, features(others)),
-        noise=frechet_distance(target, features(noise)),
+        noise=frechet_distance(target, features(uniform_noise(reals, seed))),
     )
+
+
+def uniform_noise(reals: Tensor, seed: int) -> Tensor:
+    """Uniform noise of this shape: over 0..255 for uint8 images, else over the reals' range."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = tuple(reals.shape)
+    if reals.dtype == torch.uint8:
+        return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+    low, high = reals.amin(0), reals.amax(0)
+    return low + (high - low) * torch.rand(shape, generator=generator)

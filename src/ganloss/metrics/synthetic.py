@@ -1,5 +1,6 @@
 """Sets whose distribution is known: modes, members and quality can be counted, not estimated."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +28,12 @@ class ModeReport:
     covered: int
     good: float
     reverse_kl: float
+
+    def numbers(self) -> dict[str, float | None]:
+        """The numbers for ``metrics.jsonl``, shares between 0 and 1; null where infinite."""
+        finite = self.reverse_kl if math.isfinite(self.reverse_kl) else None
+        covered = self.covered / self.modes
+        return {"modes covered": covered, "good samples": self.good, "reverse KL": finite}
 
     def in_words(self) -> str:
         """Say it in a sentence.
@@ -95,6 +102,10 @@ class MemberReport:
 
     precision: float
     recall: float
+
+    def numbers(self) -> dict[str, float | None]:
+        """The numbers for ``metrics.jsonl``, between 0 and 1."""
+        return {"precision": self.precision, "recall": self.recall}
 
     def in_words(self) -> str:
         """Say it in a sentence.

@@ -11,6 +11,7 @@ T = TypeVar("T")
 
 AXES = {"images": "real images shown", "seconds": "seconds of training", "step": "steps"}
 _NEVER_NEGATIVE = ("score", "gradients", "penalties")
+_SHARES = ("modes covered", "good samples", "precision", "recall")
 _MOST_POINTS = 1000
 
 
@@ -32,6 +33,10 @@ def charts_of(
     charts = [
         _chart("score", title, "Lower is better.",
                [Line("samples", "score", _column(scored, "fd"))], "scored", _references(metric)),
+        _chart("found", "Samples against the known distribution",
+               "It is known for this data set, so this is counted, not estimated.",
+               [Line(name, f"term{i % 4}", _percent(_column(scored, "found", name)))
+                for i, name in enumerate(_SHARES)], "scored"),
         _chart("losses", "Losses",
                "Each player minimises its own; a falling curve alone does not mean better samples.",
                [Line(word, player, _column(trained, player, "total"))
@@ -83,7 +88,7 @@ def _chart(
         "note": note,
         "x": x,
         "scale": "log" if key in _NEVER_NEGATIVE and _spans_decades(values) else "",
-        "percent": key == "judgement",
+        "percent": key in ("judgement", "found"),
         "lines": [{"name": line.name, "role": line.role, "y": line.y} for line in lines],
         "references": [*references],
         "words": "; ".join(_in_words(line) for line in lines),

@@ -11,15 +11,31 @@ from ganloss.data.images import ImageSet
 from ganloss.data.order import Order
 from ganloss.data.points import PointSet
 from ganloss.metrics.distances import frechet_distance, nearest_neighbour_ratio
-from ganloss.metrics.features import FeatureNet
+from ganloss.metrics.features import (
+    FeatureNet,
+    StackedDigitsFeatures,
+    digits_features,
+    random_vgg_features,
+)
 from ganloss.metrics.modes import class_shares
+from ganloss.metrics.reference import reference_rows
+from ganloss.metrics.selftest import FEWEST_IMAGES, self_test
+from ganloss.metrics.synthetic import (
+    MemberReport,
+    ModeReport,
+    RadialFeatures,
+    members_shown,
+    mode_report,
+    modes_of_points,
+)
 
-Features = Callable[[Tensor], Tensor]
+Finding = ModeReport | MemberReport
 
-MOST_SAMPLES = 1000
+MOST_SAMPLES, MOST_HELD_OUT = 1000, 2000
 #: Images, small or large, on which the metric is tried at the start of a run: seconds at most.
 _MOST_TRIED, _MOST_LARGE_TRIED, _LARGE = 256, 128, 32
 FEWEST_SAMPLES = 8
+_DIGITS = 10
 
 
 @dataclass(frozen=True)
@@ -29,9 +45,10 @@ class Evaluation:
     Args:
         name: metric, features and number of samples, e.g. ``fd-digits@897``.
         count: samples on each side.
-        reference: score of other real images of the same number.
+        reference: score of other real samples of the same number.
         reference_meaning: what those were.
         noise: score of uniform noise.
+        looked_at: samples that :meth:`findings` wants; at least ``count``.
         warning: why this metric cannot judge this data; empty if it can, or was not tried.
     """
 
@@ -40,21 +57,26 @@ class Evaluation:
     reference: float
     reference_meaning: str
     noise: float
+    looked_at: int
     warning: str
-    _features: Features
+    _features: FeatureNet
     _reals: Tensor
-    _classify: Callable[[Tensor], Tensor] | None
-    _classes: int
+    _classify: Callable[[Tensor], Tensor] | None = None
+    _findings: Callable[[Tensor], Finding] | None = None
 
     def score(self, samples: Tensor) -> float:
-        """Fréchet distance of uint8 samples ``(count, C, H, W)``."""
-        return frechet_distance(self._reals, self._features(samples))
+        """Fréchet distance of the first samples: images as uint8, or points."""
+        return frechet_distance(self._reals, self._features(samples[: self.count]))
 
     def shares(self, samples: Tensor) -> list[float] | None:
         """Share of each class among the samples, where a classifier is known."""
         if self._classify is None:
             return None
-        return class_shares(self._classify(samples), self._classes)
+        return class_shares(self._classify(samples), _DIGITS)
+
+    def findings(self, samples: Tensor) -> Finding | None:
+        """What can be counted where the distribution is known."""
+        return None if self._findings is None else self._findings(samples)
 
 
 def can_be_scored(data: ImageSet | PointSet) -> bool:
@@ -64,44 +86,85 @@ def can_be_scored(data: ImageSet | PointSet) -> bool:
 
 def evaluation_for(data: ImageSet | PointSet) -> Evaluation | None:
     """Choose features for a data set and measure the reference rows; None if it is too small."""
-    from ganloss.metrics.features import digits_features, random_vgg_features
-    from ganloss.metrics.reference import reference_rows
-
-    if isinstance(data, PointSet) or not can_be_scored(data):
+    if not can_be_scored(data):
         return None
-    if data.judge == "digits" and data.held_out is not None:
+    if isinstance(data, PointSet):
+        features = RadialFeatures(data.modes, data.spread)
+
+        def modes(points: Tensor) -> ModeReport:
+            return modes_of_points(points, data.modes, data.spread)
+
+        return _evaluation(data, features, findings=modes)
+    if data.judge == "digits":
         net = digits_features()
-        count = min(len(data.images), len(data.held_out))
-        reals, others = data.held_out[:count], take(data.images, torch.arange(count))
-        meaning = f"{count} training images against the same held-out ones"
-        classify = net.classify
-    else:
-        count = min(len(data.images) // 2, MOST_SAMPLES)
-        net, classify = random_vgg_features(), None
-        # Shuffled: in a folder of classes the first half would be other classes than the second.
-        shuffled = take(data.images, Order(len(data.images), seed=0).indices(0, 2 * count))
-        reals, others = shuffled[:count], shuffled[count:]
-        meaning = f"{count} other real images against the same ones"
-    rows = reference_rows(net, others, reals)
+        return _evaluation(data, net, classify=net.classify)
+    if data.judge == "stacked-digits":
+        return _evaluation(data, StackedDigitsFeatures(), findings=_modes_of_digits)
+    if data.judge == "triangles" and data.held_out is not None:
+        held_out = data.held_out
+        members = torch.cat([data.images[:], held_out])
+        return _evaluation(
+            data,
+            random_vgg_features(),
+            findings=lambda samples: members_shown(samples, members, held_out),
+            looked_at=len(members),
+        )
+    return _evaluation(data, random_vgg_features())
+
+
+def _evaluation(
+    data: ImageSet | PointSet,
+    features: FeatureNet,
+    classify: Callable[[Tensor], Tensor] | None = None,
+    findings: Callable[[Tensor], Finding] | None = None,
+    looked_at: int = 0,
+) -> Evaluation:
+    others, reals, meaning = _two_halves(data)
+    rows = reference_rows(features, others, reals)
+    count = len(reals)
     return Evaluation(
-        name=f"fd-{net.name}@{count}",
+        name=f"fd-{features.name}@{count}",
         count=count,
         reference=rows.real,
         reference_meaning=meaning,
         noise=rows.noise,
-        warning=_warning(data, net),
-        _features=net,
-        _reals=net(reals),
+        looked_at=max(count, looked_at),
+        warning=_warning(data, features),
+        _features=features,
+        _reals=features(reals),
         _classify=classify,
-        _classes=10,
+        _findings=findings,
     )
 
 
-def _warning(data: ImageSet, features: FeatureNet) -> str:
-    """Try the metric on some of the real images, and say so if it fails."""
-    from ganloss.metrics.selftest import FEWEST_IMAGES, self_test
+def _two_halves(data: ImageSet | PointSet) -> tuple[Tensor, Tensor, str]:
+    """Real samples to score others against, as many others, and what those are."""
+    if data.held_out is not None:
+        count = min(len(data.values), len(data.held_out), MOST_HELD_OUT)
+        others = take(data.values, torch.arange(count))
+        meaning = f"{count} training {_kind(data)} against the same held-out ones"
+        return others, data.held_out[:count], meaning
+    count = min(len(data.values) // 2, MOST_SAMPLES)
+    # Shuffled: in a folder of classes the first half would be other classes than the second.
+    shuffled = take(data.values, Order(len(data.values), seed=0).indices(0, 2 * count))
+    return shuffled[count:], shuffled[:count], f"{count} other real images against the same ones"
 
-    if len(data.images) < FEWEST_IMAGES:
+
+def _kind(data: ImageSet | PointSet) -> str:
+    return "points" if isinstance(data, PointSet) else "images"
+
+
+def _modes_of_digits(images: Tensor) -> ModeReport:
+    """Count the three-digit numbers that samples show; with a channel that shows none, none."""
+    digits = StackedDigitsFeatures().classify(images)
+    good = (digits < _DIGITS).all(1)
+    numbers = (digits[good] * torch.tensor([100, 10, 1])).sum(1)
+    return mode_report(numbers, _DIGITS**3, good.double().mean().item())
+
+
+def _warning(data: ImageSet | PointSet, features: FeatureNet) -> str:
+    """Try the metric on some of the real images, and say so if it fails."""
+    if isinstance(data, PointSet) or len(data.images) < FEWEST_IMAGES:
         return ""
     most = _MOST_TRIED if max(data.shape) <= _LARGE else _MOST_LARGE_TRIED
     # Not by class: drawn from all over a folder, as the images of the reference rows.
@@ -115,6 +178,5 @@ def memorisation(samples: Tensor, data: ImageSet | PointSet) -> float | None:
     if isinstance(data, PointSet) or data.held_out is None:
         return None
     count = min(len(data.images), len(data.held_out))
-    return nearest_neighbour_ratio(
-        samples, take(data.images, torch.arange(count)), data.held_out[:count]
-    )
+    trained_on = take(data.images, torch.arange(count))
+    return nearest_neighbour_ratio(samples, trained_on, data.held_out[:count])
