@@ -130,6 +130,23 @@ def test_with_classes_the_trial_drops_classes(folders: Path) -> None:
     assert ready.try_metric() == self_test(images, digits_features(), labels=labels)
 
 
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [("digits", "digits"), ("stacked-digits", "stacked-digits"), ("triangles", "random-vgg")],
+)
+def test_the_default_network_is_that_of_a_run_on_the_same_data(name: str, network: str) -> None:
+    from ganloss.data.images import load_images
+    from ganloss.runs.evaluation import evaluation_for
+    from ganloss.runs.scoring import Request, prepare
+
+    source = f"demo:{name}"
+    assert prepare(Request(source, source, count=16)).features.name == network
+    if name == "digits":  # the others take their time
+        evaluation = evaluation_for(load_images(source))
+        assert evaluation is not None
+        assert evaluation.name == f"fd-{network}@897"
+
+
 def test_colour_is_made_like_the_real_images(folders: Path, tmp_path: Path) -> None:
     """Gray files saved as RGB give the gray images back, and the other way round three times."""
     from ganloss.runs.scoring import Request, prepare

@@ -18,7 +18,12 @@ from ganloss.data.files import ImageFile, list_images
 from ganloss.data.images import ImageSet, load_images, read_headers
 from ganloss.data.layouts import training_part
 from ganloss.metrics.distances import nearest_neighbour_ratio
-from ganloss.metrics.features import FeatureNet, digits_features, random_vgg_features
+from ganloss.metrics.features import (
+    FeatureNet,
+    StackedDigitsFeatures,
+    digits_features,
+    random_vgg_features,
+)
 from ganloss.metrics.inception import InceptionFeatures
 from ganloss.metrics.pairs import paired_numbers
 from ganloss.metrics.protocol import FEWEST_IMAGES, Measurement, Number, measure
@@ -157,9 +162,7 @@ def prepare(request: Request) -> Comparison:
     named = _network(request.features, request.weights)
     sampler = _sampler(request)
     data = load_images(request.real, _size(request, sampler), cond=request.cond)
-    features = named or _network("digits" if data.judge == "digits" else "random-vgg", "")
-    if features is None:  # not reached: only "auto" has no network of its own
-        raise UsageError(f"no features {request.features!r}")
+    features = named or _known_for(data)
     _check_fit(features, data)
     channels, side, _ = data.shape
     notes = _resized("real", request.real, side)
@@ -186,11 +189,19 @@ def prepare(request: Request) -> Comparison:
 
 
 def _network(name: FeatureName, weights: str) -> FeatureNet | None:
+    """Give the network of a name; None for ``"auto"``, which depends on the data."""
     if name == "inception":
         return InceptionFeatures(weights)
-    return {"digits": digits_features, "random-vgg": random_vgg_features, "auto": lambda: None}[
-        name
-    ]()
+    if name == "digits":
+        return digits_features()
+    return random_vgg_features() if name == "random-vgg" else None
+
+
+def _known_for(data: ImageSet) -> FeatureNet:
+    """Give the network that a run on these images is scored with."""
+    if data.judge == "digits":
+        return digits_features()
+    return StackedDigitsFeatures() if data.judge == "stacked-digits" else random_vgg_features()
 
 
 def _sampler(request: Request) -> Sampler | None:
