@@ -34,7 +34,9 @@ def worst_relative_difference(a: list[torch.Tensor], b: list[torch.Tensor]) -> f
     return max(float((x - y).abs().max() / y.abs().max()) for x, y in zip(a, b, strict=True))
 
 
-@pytest.mark.parametrize("name", ["wgan-gp", "ns", "rgan", "hinge"])
+@pytest.mark.parametrize(
+    "name", ["wgan-gp", "ns", "rgan", "hinge", "classes", "pix2pix", "cyclegan"]
+)
 def test_two_processes_equal_one_to_1e_8(name: str, tmp_path: Path) -> None:
     one = train(name, tmp_path / "one.pt", 1)
     two = train(name, tmp_path / "two.pt", 2)

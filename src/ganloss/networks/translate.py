@@ -29,10 +29,10 @@ class UNet(nn.Module):
         self._multiple = 2**depth
         self.first = nn.Conv2d(inputs, widths[0], 3, padding=1)
         self.down = nn.ModuleList(
-            nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(widths)
+            nn.Conv2d(a, b, 4, stride=2, padding=1, bias=False) for a, b in pairwise(widths)
         )
         self.up = nn.ModuleList(
-            nn.Conv2d(b + a, a, 3, padding=1) for a, b in reversed([*pairwise(widths)])
+            nn.Conv2d(b + a, a, 3, padding=1, bias=False) for a, b in reversed([*pairwise(widths)])
         )
         self.last = nn.Conv2d(widths[0], outputs, 3, padding=1)
 
@@ -63,14 +63,15 @@ class ResNetGenerator(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, width: int = 32, blocks: int = 6) -> None:
         super().__init__()
-        self.first = nn.Conv2d(inputs, width, 7)
+        self.first = nn.Conv2d(inputs, width, 7, bias=False)
         self.down = nn.ModuleList(
-            nn.Conv2d(a, b, 3, stride=2, padding=1)
+            nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False)
             for a, b in pairwise((width, 2 * width, 4 * width))
         )
         self.blocks = nn.ModuleList(_Residual(4 * width) for _ in range(blocks))
         self.up = nn.ModuleList(
-            nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise((4 * width, 2 * width, width))
+            nn.Conv2d(a, b, 3, padding=1, bias=False)
+            for a, b in pairwise((4 * width, 2 * width, width))
         )
         self.last = nn.Conv2d(width, outputs, 7)
 
@@ -174,8 +175,9 @@ class _Residual(nn.Module):
     def __init__(self, width: int, *, normalise: bool = True) -> None:
         super().__init__()
         self._normalise = normalise
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
+        # The normalisation would take a bias away again.
+        self.first = nn.Conv2d(width, width, 3, padding=1, bias=not normalise)
+        self.second = nn.Conv2d(width, width, 3, padding=1, bias=not normalise)
 
     def forward(self, x: Tensor) -> Tensor:
         change = self.first(x)
