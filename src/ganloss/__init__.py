@@ -44,19 +44,34 @@ if TYPE_CHECKING:
     from ganloss.penalties import GradientPenalty as GradientPenalty
     from ganloss.penalties import Penalty as Penalty
     from ganloss.terms import L1 as L1
+    from ganloss.terms import LPIPS as LPIPS
     from ganloss.terms import MSE as MSE
     from ganloss.terms import PSNR as PSNR
     from ganloss.terms import SSIM as SSIM
+    from ganloss.terms import AuxiliaryClassifier as AuxiliaryClassifier
+    from ganloss.terms import AuxiliaryDiscriminativeClassifier as AuxiliaryDiscriminativeClassifier
+    from ganloss.terms import Charbonnier as Charbonnier
+    from ganloss.terms import ConditionalContrastive as ConditionalContrastive
+    from ganloss.terms import Contextual as Contextual
     from ganloss.terms import Cosine as Cosine
     from ganloss.terms import CycleConsistency as CycleConsistency
+    from ganloss.terms import DataToDataCrossEntropy as DataToDataCrossEntropy
     from ganloss.terms import FeatureMatching as FeatureMatching
+    from ganloss.terms import FocalFrequency as FocalFrequency
     from ganloss.terms import GaussianKL as GaussianKL
     from ganloss.terms import Identity as Identity
     from ganloss.terms import KLDivergence as KLDivergence
     from ganloss.terms import MeanFeatureMatching as MeanFeatureMatching
+    from ganloss.terms import MelSpectrogram as MelSpectrogram
+    from ganloss.terms import MultiResolutionSTFT as MultiResolutionSTFT
     from ganloss.terms import MultiScaleSSIM as MultiScaleSSIM
+    from ganloss.terms import MutualInformation as MutualInformation
+    from ganloss.terms import PatchNCE as PatchNCE
     from ganloss.terms import Perceptual as Perceptual
+    from ganloss.terms import Style as Style
     from ganloss.terms import Term as Term
+    from ganloss.terms import TotalVariation as TotalVariation
+    from ganloss.terms import TwinAuxiliaryClassifier as TwinAuxiliaryClassifier
 
 _HOMES = {
     **_LOSS_HOMES,

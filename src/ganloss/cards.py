@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any
 
@@ -202,7 +202,7 @@ def _default(item: Any) -> str:
     return repr(item.default_factory()) if item.default_factory is not MISSING else ""
 
 
-def _needs(cls: type) -> str:
+def _needs(cls: Any) -> str:
     if issubclass(cls, Penalty):
         return "the discriminator, and " + " and ".join(_penalty_needs(cls)) + " samples"
     if issubclass(cls, GANLoss):
@@ -212,7 +212,10 @@ def _needs(cls: type) -> str:
         if cls.paired:
             words += "; equal batches"
         return words
-    words = ", ".join(_call_parameters(cls))
+    if hasattr(cls, "discriminator"):
+        sides = {"D": cls.discriminator, "G": cls.generator}
+        return "; ".join(f"for {k}: {', '.join(_parameters(side))}" for k, side in sides.items())
+    words = ", ".join(_parameters(getattr(cls, "forward", None) or cls.__call__))
     local = " (a statistic of the local batch)" if getattr(cls, "batch_statistic", False) else ""
     return words + local
 
@@ -221,7 +224,6 @@ def _penalty_needs(cls: type[Penalty]) -> tuple[str, ...]:
     return cls().needs
 
 
-def _call_parameters(cls: type) -> list[str]:
-    call = getattr(cls, "forward", None) or cls.__call__
+def _parameters(call: Callable[..., Any]) -> list[str]:
     options = ("self", "weight", "reduction")
     return [name for name in inspect.signature(call).parameters if name not in options]

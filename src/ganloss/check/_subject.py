@@ -25,6 +25,8 @@ class Subject:
         learns: names of the inputs it sends gradients to.
         none: gives the loss of each sample ``(N,)``, where there is such a thing.
         batch_statistic: declares that there is none.
+        compares_samples: declares that the number of samples is part of the formula.
+        constant_weights: declares that a factor of the formula gets no gradient.
         degenerate: inputs by name on which losses like to break.
         misuses: inputs by name that must raise.
         least: inputs at which the loss should be least, and others to compare with.
@@ -35,6 +37,8 @@ class Subject:
     learns: Sequence[str]
     none: Callable[[Inputs], Tensor] | None = None
     batch_statistic: bool = False
+    compares_samples: bool = False
+    constant_weights: bool = False
     degenerate: Mapping[str, Inputs] = field(default_factory=dict[str, Inputs])
     misuses: Mapping[str, Inputs] = field(default_factory=dict[str, Inputs])
     least: tuple[Inputs, Sequence[Inputs]] | None = None
