@@ -18,7 +18,7 @@ BUDGETS = {
     "losses": 30,
     "metrics": 60,
     "networks": 30,
-    "parity": 150,
+    "parity": 200,
     "penalties": 30,
     "runs": 60,
     "terms": 60,

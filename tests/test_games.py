@@ -22,6 +22,9 @@ from ganloss.games import ALIASES, canonical_name
         ("hinge", gl.Hinge(), {}, 1),
         ("ns-r1", gl.NonSaturating(), {"r1": 10.0}, 1),
         ("rgan", gl.Relativistic(gl.NonSaturating()), {}, 1),
+        ("ragan", gl.RelativisticAverage(gl.NonSaturating()), {}, 1),
+        ("ralsgan", gl.RelativisticAverage(gl.LeastSquares(-1, 1)), {}, 1),
+        ("rahinge", gl.RelativisticAverage(gl.Hinge()), {}, 1),
         ("r3gan", gl.Relativistic(gl.NonSaturating()), {"r1": 1.0, "r2": 1.0}, 1),
     ],
 )

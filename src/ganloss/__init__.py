@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ganloss.losses import Minimax as Minimax
     from ganloss.losses import NonSaturating as NonSaturating
     from ganloss.losses import Relativistic as Relativistic
+    from ganloss.losses import RelativisticAverage as RelativisticAverage
     from ganloss.losses import Wasserstein as Wasserstein
     from ganloss.networks.load import load_generator as load_generator
     from ganloss.objective import Losses as Losses

@@ -16,6 +16,7 @@ from ganloss.losses import (
     Minimax,
     NonSaturating,
     Relativistic,
+    RelativisticAverage,
     Wasserstein,
 )
 from ganloss.objective import Weight, WeightedSum, every
@@ -252,7 +253,8 @@ _DCGAN = Optimisers.both(Adam(2e-4, (0.5, 0.999)))
 #: Published games by name. Sources: minimax and ns, Goodfellow et al. 2014 with DCGAN's optimiser
 #: (Radford et al. 2016); lsgan, Mao et al. 2017; wgan, Arjovsky et al. 2017, algorithm 1; wgan-gp,
 #: Gulrajani et al. 2017, algorithm 1; hinge, Zhang et al. 2019 (SAGAN: spectral norm, two learning
-#: rates); ns-r1, Mescheder et al. 2018; rgan, Jolicoeur-Martineau 2019; r3gan, Huang et al. 2024.
+#: rates); ns-r1, Mescheder et al. 2018; rgan, ragan, ralsgan and rahinge,
+#: Jolicoeur-Martineau 2019; r3gan, Huang et al. 2024.
 GAMES: dict[str, Game] = {
     "minimax": Game(Minimax(), optimisers=_DCGAN),
     "ns": Game(NonSaturating(), optimisers=_DCGAN),
@@ -282,6 +284,9 @@ GAMES: dict[str, Game] = {
         optimisers=Optimisers.both(RMSprop(1e-4)),
     ),
     "rgan": Game(Relativistic(NonSaturating()), optimisers=_DCGAN),
+    "ragan": Game(RelativisticAverage(NonSaturating()), optimisers=_DCGAN),
+    "ralsgan": Game(RelativisticAverage(LeastSquares(-1.0, 1.0)), optimisers=_DCGAN),
+    "rahinge": Game(RelativisticAverage(Hinge()), optimisers=_DCGAN),
     "r3gan": Game(
         Relativistic(NonSaturating()),
         penalties={"r1": Weighted(R1(), 1.0), "r2": Weighted(R2(), 1.0)},

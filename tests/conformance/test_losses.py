@@ -18,6 +18,9 @@ def make(name: str) -> gl.GANLoss:
     return eval(name, NAMESPACE)
 
 
+PER_SAMPLE = [name for name in NAMES if not make(name).batch_statistic]
+
+
 def draw(*shape: int, seed: int = 0, scale: float = 2.0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return scale * torch.randn(*shape, dtype=torch.float64, generator=generator)
@@ -77,7 +80,7 @@ def test_closed_forms_hold_in_fp32_and_fp64(name: str) -> None:
             assert loss.item() == pytest.approx(value, rel=tolerance, abs=tolerance)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PER_SAMPLE)
 def test_per_sample_values_average_to_the_mean_and_add_to_the_sum(name: str) -> None:
     pair, real, fake = make(name), draw(5, 1, 2, 2), draw(5, 1, 2, 2, seed=1)
     for side in range(2):
@@ -89,7 +92,17 @@ def test_per_sample_values_average_to_the_mean_and_add_to_the_sum(name: str) -> 
         torch.testing.assert_close(each, torch.stack(alone))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(PER_SAMPLE)))
+def test_a_statistic_of_the_batch_has_no_value_per_sample(name: str) -> None:
+    pair, real, fake = make(name), draw(5), draw(5, seed=1)
+    for side in (pair.discriminator, pair.generator):
+        with pytest.raises(ValueError, match="is a statistic of the whole batch"):
+            side(real=real, fake=fake, reduction="none")
+        total = side(real=real, fake=fake, reduction="sum")
+        torch.testing.assert_close(total, 5 * side(real=real, fake=fake))
+
+
+@pytest.mark.parametrize("name", PER_SAMPLE)
 def test_weights_follow_the_weighted_means_of_numpy(name: str) -> None:
     pair, real, fake = make(name), draw(6), draw(6, seed=1)
     weight = torch.tensor([0.0, 1.0, 2.0, 0.5, 3.0, 1.0], dtype=torch.float64)
@@ -119,7 +132,8 @@ def test_unequal_batches_work_where_no_pairs_are_formed(name: str) -> None:
     found = pair.discriminator(real=real, fake=fake).item()
     formula = formulas.LOSSES[name].discriminator
     assert found == pytest.approx(formula(real.numpy(), fake.numpy()), rel=1e-12)
-    with pytest.raises(ValueError, match="equal batches"):
+    sentence = "statistic of the whole batch" if pair.batch_statistic else "equal batches"
+    with pytest.raises(ValueError, match=sentence):
         pair.discriminator(real=real, fake=fake, reduction="none")
 
 

@@ -4,6 +4,7 @@ A number of micro-batches other than 0 brings augmentation and clipped gradients
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ganloss.engine.hardware import Hardware, connect
 from ganloss.engine.loop import Engine
 from ganloss.engine.phase import Phase
 from ganloss.engine.pool import ImagePool
+from ganloss.games import Game
 from ganloss.networks.generate import reference_discriminator, reference_generator
 from ganloss.networks.translate import PatchDiscriminator, UNet
 from ganloss.recipes.generate import generate
@@ -35,7 +37,10 @@ def main(name: str, target: Path, *, local_epsilon: bool, accumulate: int) -> No
     if local_epsilon:
         _make_epsilon_local(hardware.rank)
     make = {"pix2pix": pix2pix, "cyclegan": cyclegan, "classes": classes}.get(name)
-    engine, networks = make(hardware) if make else noise_to_image(name, hardware, accumulate)
+    game = GAMES.get(name)
+    if game is not None and not local_epsilon:
+        game = replace(game, pair=game.pair.globally())
+    engine, networks = make(hardware) if make else noise_to_image(game, hardware, accumulate)
     for _ in range(STEPS):
         engine.advance()
     if hardware.is_main:
@@ -52,10 +57,9 @@ def images(hardware: Hardware, *, negative: bool = False, labels: bool = False) 
 
 
 def noise_to_image(
-    name: str, hardware: Hardware, accumulate: int
+    game: Game, hardware: Hardware, accumulate: int
 ) -> tuple[Engine, tuple[nn.Module, ...]]:
     g, d = reference_generator(SHAPE).double(), reference_discriminator(SHAPE).double()
-    game = GAMES[name]
     average = moving_average(g, BATCH, 10.0)
     engine = Engine(
         generate(game, g, d, 32, augment=DiffAugment() if accumulate else None),

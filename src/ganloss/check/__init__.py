@@ -88,6 +88,7 @@ def _reference(like: str | None) -> tuple[Any, str | None, Any]:
 #: Entries that cannot be made without arguments, with the usual ones.
 _EXAMPLES = {
     "relativistic": "Relativistic(NonSaturating())",
+    "relativistic-average": "RelativisticAverage(NonSaturating())",
     "f-divergence": 'FDivergence("kl")',
     "cosine": "Cosine(dim=1)",
     "perceptual": 'Perceptual(pretrained="random", value_range=(0, 1))',

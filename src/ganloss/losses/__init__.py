@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ganloss.losses.adversarial import Wasserstein as Wasserstein
     from ganloss.losses.divergences import FDivergence as FDivergence
     from ganloss.losses.relativistic import Relativistic as Relativistic
+    from ganloss.losses.relativistic import RelativisticAverage as RelativisticAverage
 
 #: Every pair by name.
 LOSSES: "Registry[type[GANLoss]]" = Registry(
@@ -25,6 +26,7 @@ LOSSES: "Registry[type[GANLoss]]" = Registry(
         "least-squares": "ganloss.losses.adversarial:LeastSquares",
         "hinge": "ganloss.losses.adversarial:Hinge",
         "relativistic": "ganloss.losses.relativistic:Relativistic",
+        "relativistic-average": "ganloss.losses.relativistic:RelativisticAverage",
         "f-divergence": "ganloss.losses.divergences:FDivergence",
     },
 )

@@ -46,6 +46,10 @@ class GANLoss(ABC):
     def _generator(self, real: Tensor | None, fake: Tensor) -> Sides:
         """Elementwise losses of the generator for one scale."""
 
+    def globally(self) -> "GANLoss":
+        """Give the same pair with its batch statistics, if any, taken over all processes."""
+        return self
+
     @final
     def discriminator(
         self,
