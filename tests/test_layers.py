@@ -13,7 +13,7 @@ SRC = Path(ganloss.__file__).parent
 #: Lowest first. The modules of a line may use each other; cycles are looked for separately.
 LAYERS = (
     ("_errors", "_importing", "_latex", "_lazy", "_random", "_scores", "_version", "_weights"),
-    ("losses", "penalties", "terms", "objective", "games", "augment"),
+    ("losses", "penalties", "terms", "objective", "games", "augment", "aids"),
     ("cards", "check", "engine", "data", "networks", "metrics"),
     ("recipes", "runs"),
     ("lab", "cli"),

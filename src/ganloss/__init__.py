@@ -15,6 +15,9 @@ from ganloss.terms import _HOMES as _TERM_HOMES
 from ganloss.terms import TERMS as TERMS
 
 if TYPE_CHECKING:
+    from ganloss.aids import ImagePool as ImagePool
+    from ganloss.aids import adaptive_weight as adaptive_weight
+    from ganloss.aids import top_k as top_k
     from ganloss.augment import DiffAugment as DiffAugment
     from ganloss.games import GAMES as GAMES
     from ganloss.games import Adam as Adam
@@ -80,6 +83,7 @@ _HOMES = {
     **_TERM_HOMES,
     "load_generator": "ganloss.networks.load",
     "DiffAugment": "ganloss.augment",
+    **dict.fromkeys(("ImagePool", "adaptive_weight", "top_k"), "ganloss.aids"),
     **dict.fromkeys(("Losses", "WeightedSum", "every", "ramp"), "ganloss.objective"),
     **dict.fromkeys(
         (

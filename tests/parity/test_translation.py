@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 import ganloss as gl
 from ganloss.engine.loop import Engine
-from ganloss.engine.pool import ImagePool
 from ganloss.games import Game
 from ganloss.recipes.paired import paired
 from ganloss.recipes.unpaired import Translators, unpaired
@@ -50,7 +49,7 @@ def constant(value: float) -> Callable[[int], Tensor]:
 
 def translators(pool: int = 0) -> Translators:
     """G x + a, F y + b, D_A u x, D_B v y with a, b, u, v = .5, -.3, .2, .1."""
-    pools = [ImagePool(pool, (1, 1, 1)).double() for _ in range(2)]
+    pools = [gl.ImagePool(pool) for _ in range(2)]
     return Translators(Shift(0.5), Shift(-0.3), Scale(0.2), Scale(0.1), *pools)
 
 

@@ -11,14 +11,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganloss import GAMES, L1, DiffAugment
+from ganloss import GAMES, L1, DiffAugment, ImagePool
 from ganloss.data.batches import Batches
 from ganloss.data.demo import digits
 from ganloss.engine.ema import moving_average
 from ganloss.engine.hardware import Hardware, connect
 from ganloss.engine.loop import Engine
 from ganloss.engine.phase import Phase
-from ganloss.engine.pool import ImagePool
 from ganloss.games import Game
 from ganloss.networks.generate import reference_discriminator, reference_generator
 from ganloss.networks.translate import PatchDiscriminator, UNet
@@ -97,7 +96,7 @@ def cyclegan(hardware: Hardware) -> tuple[Engine, tuple[nn.Module, ...]]:
     """With pools so small that they are full, and old images shown, from the first step on."""
     generators = [UNet(1, 1, width=4, depth=2).double() for _ in range(2)]
     judges = [PatchDiscriminator(1, width=4, layers=2).double() for _ in range(2)]
-    pools = [ImagePool(5, SHAPE).double() for _ in range(2)]
+    pools = [ImagePool(5) for _ in range(2)]
     nets = Translators(*generators, *judges, *pools)
     phases = unpaired(GAMES["lsgan"], nets, adversarial=2.0, gather=hardware.gather)
     sources = images(hardware, negative=True)

@@ -83,6 +83,15 @@ def test_a_pure_tone_is_found_in_the_filter_around_it():
         assert centre == pytest.approx(hertz, rel=0.06)
 
 
+def test_filters_made_in_inference_mode_serve_training_as_well():
+    mel = gl.MelSpectrogram(sample_rate=22049)
+    with torch.inference_mode():
+        mel(draw(1, 3000), draw(1, 3000, seed=1))
+    x = draw(1, 3000).requires_grad_(True)
+    mel(x, draw(1, 3000, seed=1)).backward()
+    assert x.grad.abs().sum() > 0
+
+
 def test_there_is_a_frame_for_each_hop():
     """HiFi-GAN pairs frames with samples: 8192 samples are 32 frames of 256."""
     assert gl.MelSpectrogram(sample_rate=22050).spectrogram(draw(2, 8192)).shape == (2, 80, 32)

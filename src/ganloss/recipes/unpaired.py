@@ -1,13 +1,13 @@
 """Between two domains without pairs: CycleGAN."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from ganloss.aids import ImagePool
 from ganloss.engine.phase import Phase, Turn
-from ganloss.engine.pool import ImagePool
 from ganloss.games import Game
 from ganloss.objective import Losses, WeightedSum
 from ganloss.penalties import Critic
@@ -103,8 +103,8 @@ def unpaired(
         a, b = source_of(turn), turn.real
         fake_a, fake_b = made.pop() if made else _translate(nets, a, b)
         sides = (
-            (Critic(nets.d_a), a, _shown(nets.pool_a, fake_a, turn, gather)),
-            (Critic(nets.d_b), b, _shown(nets.pool_b, fake_b, turn, gather)),
+            (Critic(nets.d_a), a, shown(nets.pool_a, fake_a, turn, "pool-a")),
+            (Critic(nets.d_b), b, shown(nets.pool_b, fake_b, turn, "pool-b")),
         )
         losses = [_discriminator(game, d_objective, turn, *side) for side in sides]
         total = losses[0].total + losses[1].total
@@ -112,6 +112,12 @@ def unpaired(
         return Losses(
             total, {name: losses[0].terms[name] + losses[1].terms[name] for name in names}
         )
+
+    def shown(pool: ImagePool, fake: Tensor, turn: Turn, stream: str) -> Tensor:
+        """Give this process's share of what the pool shows; it is that of the global batch."""
+        everything, first = gather(fake), turn.draws.first
+        whole = replace(turn.draws, rows=len(everything), first=0)
+        return pool(everything, random=whole, stream=stream)[first : first + len(fake)]
 
     def after_update() -> None:
         if game.constraint is not None:
@@ -138,9 +144,3 @@ def _discriminator(
 def _translate(nets: Translators, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     with torch.no_grad():
         return nets.b_to_a(b), nets.a_to_b(a)
-
-
-def _shown(pool: ImagePool, fake: Tensor, turn: Turn, gather: Callable[[Tensor], Tensor]) -> Tensor:
-    """Give this process's share of what the pool shows of the global batch."""
-    first = turn.draws.first
-    return pool(gather(fake), turn.draws)[first : first + len(fake)]

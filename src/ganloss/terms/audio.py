@@ -154,13 +154,14 @@ class MelSpectrogram(Term):
         """Log mel spectrogram of ``(N, ..., T)``, ``(N, ..., mels, frames)``."""
         padded = _mirrored(waves, (self.size - self.hop) // 2)
         magnitude = (_power(padded, self.size, self.hop, self.window) + 1e-9).sqrt()
-        filters = mel_filters(
-            self.sample_rate, self.size, self.mels, self.low, self._high, self.scale
-        ).to(magnitude)
+        # A compiler would not see the cache, and warns of it.
+        find = mel_filters if torch.compiler.is_compiling() else _kept_filters
+        filters = find(self.sample_rate, self.size, self.mels, self.low, self._high, self.scale).to(
+            magnitude
+        )
         return product(filters, magnitude).clamp(min=self.floor).log()
 
 
-@lru_cache(maxsize=16)
 def mel_filters(
     sample_rate: float, size: int, mels: int, low: float, high: float, scale: str = "slaney"
 ) -> Tensor:
@@ -178,6 +179,15 @@ def mel_filters(
     rising, falling = (bins - left) / (centre - left), (right - bins) / (right - centre)
     filters = torch.minimum(rising, falling).clamp(min=0)
     return filters * (2 / (right - left)) if scale == "slaney" else filters
+
+
+@lru_cache(maxsize=16)
+def _kept_filters(
+    sample_rate: float, size: int, mels: int, low: float, high: float, scale: str
+) -> Tensor:
+    # Tensors made in inference mode could not be used for training later on.
+    with torch.inference_mode(False):
+        return mel_filters(sample_rate, size, mels, low, high, scale)
 
 
 def _slaney_mel(hertz: float) -> float:
