@@ -244,6 +244,14 @@ def test_gray_images_are_repeated_and_the_target_gets_no_gradient():
     assert not three.requires_grad
 
 
+@pytest.mark.parametrize(("backbone", "least"), [("alex", 31), ("vgg", 16), ("squeeze", 17)])
+def test_the_smallest_images_work_and_smaller_ones_are_refused(backbone: str, least: int):
+    lpips = random(backbone=backbone)
+    assert torch.isfinite(lpips(draw(1, 3, least, 40), draw(1, 3, least, 40, seed=1)))
+    with pytest.raises(ValueError, match=f"at least {least} a side"):
+        lpips(draw(1, 3, 40, least - 1), draw(1, 3, 40, least - 1))
+
+
 def test_settings_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="did you mean 'alex'"):
         gl.LPIPS("alexx", pretrained="random", value_range=(0, 1))

@@ -25,18 +25,26 @@ Backbone: TypeAlias = Literal["alex", "vgg", "squeeze"]
 
 @dataclass(frozen=True)
 class _Network:
-    """torchvision's name, the positions of the layers that are compared, and their channels."""
+    """A backbone.
+
+    Args:
+        name: torchvision's.
+        taken: positions of the layers that are compared.
+        channels: of those layers.
+        least: smallest side of an image that reaches the last of them.
+    """
 
     name: str
     taken: tuple[int, ...]
     channels: tuple[int, ...]
+    least: int
 
 
 _NETWORKS = {
-    "alex": _Network("alexnet", (1, 4, 7, 9, 11), (64, 192, 384, 256, 256)),
-    "vgg": _Network("vgg16", (3, 8, 15, 22, 29), (64, 128, 256, 512, 512)),
+    "alex": _Network("alexnet", (1, 4, 7, 9, 11), (64, 192, 384, 256, 256), 31),
+    "vgg": _Network("vgg16", (3, 8, 15, 22, 29), (64, 128, 256, 512, 512), 16),
     "squeeze": _Network(
-        "squeezenet1_1", (1, 4, 7, 9, 10, 11, 12), (64, 128, 256, 384, 384, 512, 512)
+        "squeezenet1_1", (1, 4, 7, 9, 10, 11, 12), (64, 128, 256, 384, 384, 512, 512), 17
     ),
 }
 _BY_HAND = "pretrained=FOLDER, which holds both files"
@@ -110,6 +118,13 @@ class LPIPS(Frozen):
         """Give the features, of length 1 over the channels."""
         normalise, network, _ = self._hidden
         images = normalise(images)
+        least = _NETWORKS[self.backbone].least
+        if min(images.shape[-2:]) < least:
+            raise ValueError(
+                f"images of {images.shape[-2]} x {images.shape[-1]} pixels do not reach the last "
+                f"layer of {self.backbone}: at least {least} a side are needed; enlarge them, or "
+                "use backbone='vgg' (16)"
+            )
         found = network(images.to(weights_dtype(network, images.dtype)))
         return [_unit(x if x.dtype == torch.float64 else x.float()) for x in found]
 
