@@ -19,6 +19,7 @@ from ganloss.games import ALIASES, canonical_name
         ("lsgan", gl.LeastSquares(), {}, 1),
         ("wgan", gl.Wasserstein(), {}, 5),
         ("wgan-gp", gl.Wasserstein(), {"gp": 10.0}, 5),
+        ("wgan-div", gl.Wasserstein(), {"wgan-div": 2.0}, 5),
         ("hinge", gl.Hinge(), {}, 1),
         ("ns-r1", gl.NonSaturating(), {"r1": 10.0}, 1),
         ("rgan", gl.Relativistic(gl.NonSaturating()), {}, 1),

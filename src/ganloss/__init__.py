@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from ganloss.penalties import Critic as Critic
     from ganloss.penalties import GradientPenalty as GradientPenalty
     from ganloss.penalties import Penalty as Penalty
+    from ganloss.penalties import WGANDiv as WGANDiv
     from ganloss.terms import L1 as L1
     from ganloss.terms import LPIPS as LPIPS
     from ganloss.terms import MSE as MSE

@@ -20,7 +20,7 @@ from ganloss.losses import (
     Wasserstein,
 )
 from ganloss.objective import Weight, WeightedSum, every
-from ganloss.penalties import PENALTIES, R1, R2, GradientPenalty, Penalty
+from ganloss.penalties import PENALTIES, R1, R2, GradientPenalty, Penalty, WGANDiv
 
 
 class Optimiser(Protocol):
@@ -252,9 +252,9 @@ _DCGAN = Optimisers.both(Adam(2e-4, (0.5, 0.999)))
 
 #: Published games by name. Sources: minimax and ns, Goodfellow et al. 2014 with DCGAN's optimiser
 #: (Radford et al. 2016); lsgan, Mao et al. 2017; wgan, Arjovsky et al. 2017, algorithm 1; wgan-gp,
-#: Gulrajani et al. 2017, algorithm 1; hinge, Zhang et al. 2019 (SAGAN: spectral norm, two learning
-#: rates); ns-r1, Mescheder et al. 2018; rgan, ragan, ralsgan and rahinge,
-#: Jolicoeur-Martineau 2019; r3gan, Huang et al. 2024.
+#: Gulrajani et al. 2017, algorithm 1; wgan-div, Wu et al. 2018, with wgan-gp's optimisers; hinge,
+#: Zhang et al. 2019 (SAGAN: spectral norm, two learning rates); ns-r1, Mescheder et al. 2018; rgan,
+#: ragan, ralsgan and rahinge, Jolicoeur-Martineau 2019; r3gan, Huang et al. 2024.
 GAMES: dict[str, Game] = {
     "minimax": Game(Minimax(), optimisers=_DCGAN),
     "ns": Game(NonSaturating(), optimisers=_DCGAN),
@@ -268,6 +268,12 @@ GAMES: dict[str, Game] = {
     "wgan-gp": Game(
         Wasserstein(),
         penalties={"gp": Weighted(GradientPenalty(), 10.0)},
+        critic_steps=5,
+        optimisers=Optimisers.both(Adam(1e-4, (0.0, 0.9))),
+    ),
+    "wgan-div": Game(
+        Wasserstein(),
+        penalties={"wgan-div": Weighted(WGANDiv(), 2.0)},
         critic_steps=5,
         optimisers=Optimisers.both(Adam(1e-4, (0.0, 0.9))),
     ),

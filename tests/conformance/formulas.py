@@ -216,6 +216,9 @@ PENALTIES: dict[str, PenaltyFormula] = {
         value=lambda real, fake, mixed: _mean_square(mixed - 1),
         linear=lambda k: (k - 1) ** 2,
     ),
+    "WGANDiv()": PenaltyFormula(
+        value=lambda real, fake, mixed: float((mixed**6).mean()), linear=lambda k: k**6
+    ),
     "R1()": PenaltyFormula(
         value=lambda real, fake, mixed: _mean_square(real) / 2, linear=lambda k: k**2 / 2
     ),

@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from ganloss.penalties.gradient import R1 as R1
     from ganloss.penalties.gradient import R2 as R2
     from ganloss.penalties.gradient import GradientPenalty as GradientPenalty
+    from ganloss.penalties.gradient import WGANDiv as WGANDiv
 
 #: Every penalty by the name people type.
 PENALTIES: "Registry[type[Penalty]]" = Registry(
     "penalty",
     {
         "gp": "ganloss.penalties.gradient:GradientPenalty",
+        "wgan-div": "ganloss.penalties.gradient:WGANDiv",
         "r1": "ganloss.penalties.gradient:R1",
         "r2": "ganloss.penalties.gradient:R2",
     },

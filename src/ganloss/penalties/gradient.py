@@ -110,6 +110,64 @@ def interpolates(real: Tensor, fake: Tensor, random: Draws | None) -> Tensor:
 
 @final
 @dataclass(frozen=True)
+class WGANDiv(Penalty):
+    r"""Mean power of the critic's gradient norm between real and generated samples.
+
+    .. math::
+        E_{\hat x}\big[\lVert \nabla_{\hat x} D(\hat x) \rVert_2^p\big], \qquad
+        \hat x = \epsilon x + (1 - \epsilon) G(z), \quad \epsilon \sim U[0, 1]
+
+    The paper's weight is k = 2. With it the critic's best value is a divergence that needs no
+    Lipschitz constraint.
+
+    Args:
+        power: *p*, 6 in the paper.
+
+    Use: With :class:`~ganloss.Wasserstein` (game ``wgan-div``), where WGAN-GP is tried as well.
+
+    Cost: A forward pass of D at the interpolates and a double backward pass.
+
+    Peers: torchgan, StudioGAN: none.
+
+    References:
+        Wu et al., "Wasserstein Divergence for GANs", ECCV 2018, arXiv:1712.01026, eq. 8 and
+        section 4.
+
+    >>> import torch
+    >>> critic = lambda x: x @ torch.tensor([2.0, 0.0])
+    >>> x = torch.zeros(3, 2)
+    >>> WGANDiv()(critic, real=x, fake=x + 1).item()
+    64.0
+    """
+
+    power: float = 6.0
+
+    def __post_init__(self) -> None:
+        if not self.power >= 2:
+            raise ValueError(
+                f"power is {self.power}; below 2 the slope at a vanishing gradient is not finite"
+            )
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Both kinds of samples."""
+        return ("real", "fake")
+
+    def _penalty(
+        self,
+        critic: Callable[..., Any],
+        real: Tensor | None,
+        fake: Tensor | None,
+        random: Draws | None,
+    ) -> Tensor:
+        if real is None or fake is None:
+            raise TypeError("WGANDiv needs real and fake")
+        gradient = input_gradient(critic, interpolates(real, fake, random))
+        return (gradient.square().sum(1) ** (self.power / 2)).mean()
+
+
+@final
+@dataclass(frozen=True)
 class R1(Penalty):
     r"""Zero-centred gradient penalty on real samples.
 
