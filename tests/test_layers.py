@@ -12,7 +12,17 @@ SRC = Path(ganloss.__file__).parent
 
 #: Lowest first. The modules of a line may use each other; cycles are looked for separately.
 LAYERS = (
-    ("_errors", "_importing", "_latex", "_lazy", "_random", "_scores", "_version", "_weights"),
+    (
+        "_errors",
+        "_importing",
+        "_latex",
+        "_lazy",
+        "_processes",
+        "_random",
+        "_scores",
+        "_version",
+        "_weights",
+    ),
     ("losses", "penalties", "terms", "objective", "games", "augment", "aids"),
     ("cards", "check", "engine", "data", "networks", "metrics"),
     ("recipes", "runs"),

@@ -27,15 +27,24 @@ if TYPE_CHECKING:
     from ganloss.games import RMSprop as RMSprop
     from ganloss.games import SpectralNorm as SpectralNorm
     from ganloss.games import Weighted as Weighted
+    from ganloss.losses import BoundaryEquilibrium as BoundaryEquilibrium
+    from ganloss.losses import BoundaryEquilibriumControl as BoundaryEquilibriumControl
+    from ganloss.losses import BoundarySeeking as BoundarySeeking
+    from ganloss.losses import DualContrastive as DualContrastive
     from ganloss.losses import ElementwisePair as ElementwisePair
+    from ganloss.losses import EnergyBased as EnergyBased
     from ganloss.losses import FDivergence as FDivergence
     from ganloss.losses import GANLoss as GANLoss
     from ganloss.losses import Hinge as Hinge
     from ganloss.losses import LeastSquares as LeastSquares
+    from ganloss.losses import MaximumMeanDiscrepancy as MaximumMeanDiscrepancy
     from ganloss.losses import Minimax as Minimax
     from ganloss.losses import NonSaturating as NonSaturating
+    from ganloss.losses import PullingAway as PullingAway
     from ganloss.losses import Relativistic as Relativistic
     from ganloss.losses import RelativisticAverage as RelativisticAverage
+    from ganloss.losses import SoftmaxGAN as SoftmaxGAN
+    from ganloss.losses import Sphere as Sphere
     from ganloss.losses import Wasserstein as Wasserstein
     from ganloss.networks.load import load_generator as load_generator
     from ganloss.objective import Losses as Losses

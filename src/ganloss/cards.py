@@ -206,11 +206,15 @@ def _needs(cls: Any) -> str:
     if issubclass(cls, Penalty):
         return "the discriminator, and " + " and ".join(_penalty_needs(cls)) + " samples"
     if issubclass(cls, GANLoss):
-        words = "raw scores of real and of generated samples"
+        kind = "features" if cls.scores_are_features else "raw scores"
+        kind = "energies" if cls.real_is_low else kind
+        words = f"{kind} of real and of generated samples"
         if cls.generator_needs_real:
             words += ", for the generator's step as well"
         if cls.paired:
             words += "; equal batches"
+        if cls.batch_statistic:
+            words += "; a statistic of the batch, local to a process unless across_processes"
         return words
     if hasattr(cls, "discriminator"):
         sides = {"D": cls.discriminator, "G": cls.generator}

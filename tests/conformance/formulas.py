@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 Array = np.ndarray
+Map = Callable[[Array], Array]
 
 
 def softplus(x: Array) -> Array:
@@ -115,6 +116,157 @@ LOSSES: dict[str, PairFormula] = {
             ("generator", [0.0], [0.0], LOG2),
             ("discriminator", [3.0], [0.0], math.log1p(math.exp(-3.0))),
         ),
+    ),
+}
+
+
+def _lse(x: Array) -> Array:
+    """log sum exp over the batch, exact for large |x|."""
+    top = x.max(0)
+    return top + np.log(np.exp(x - top).sum(0))
+
+
+def _dual_contrast(high: Array, low: Array) -> float:
+    """Yu et al. 2021: each high score against all low ones, and the other way round."""
+    return float(softplus(_lse(low) - high).mean() + softplus(low + _lse(-high)).mean())
+
+
+def _softmax_d(r: Array, f: Array) -> float:
+    """Lin 2017: cross-entropy of the softmax over both batches; real targets 1/N, fake ones 0."""
+    return float((_lse(np.concatenate([r, f])) - r).mean())
+
+
+def _softmax_g(r: Array, f: Array) -> float:
+    both = np.concatenate([r, f])
+    return float((_lse(both) - both).mean())
+
+
+def _kernel_gaussian(d2: Array) -> Array:
+    return sum((np.exp(-d2 / (2 * s**2)) for s in (1, 2, 4, 8, 16)), np.zeros_like(d2))
+
+
+def _kernel_rq(d2: Array) -> Array:
+    return sum(((1 + d2 / (2 * a)) ** -a for a in (0.2, 0.5, 1, 2, 5)), np.zeros_like(d2))
+
+
+def _squared_distances(x: Array, y: Array) -> Array:
+    x, y = x.reshape(len(x), -1), y.reshape(len(y), -1)
+    return np.array([[((a - b) ** 2).sum() for b in y] for a in x])
+
+
+def _mmd(kernel: Map, unbiased: bool) -> Callable[[Array, Array], float]:
+    """Gretton et al. 2012: eq. 3 (unbiased) and eq. 5 (biased)."""
+
+    def own(x: Array) -> float:
+        k, n = kernel(_squared_distances(x, x)), len(x)
+        return (k.sum() - np.trace(k)) / (n * (n - 1)) if unbiased else k.mean()
+
+    return lambda r, f: float(own(r) + own(f) - 2 * kernel(_squared_distances(r, f)).mean())
+
+
+def _mmd_pair(kernel: Map, unbiased: bool) -> PairFormula:
+    value = _mmd(kernel, unbiased)
+    # Two samples of each kind, real ones at 0 and fake ones at 2: within 5, across k(2).
+    apart = 10 - 2 * float(kernel(np.array([4.0]))[0])
+    return PairFormula(
+        discriminator=lambda r, f: -value(r, f),
+        generator=value,
+        closed=(
+            ("discriminator", [0.0, 0.0], [2.0, 2.0], -apart),
+            ("generator", [1.0, 1.0], [1.0, 1.0], 0.0),
+        ),
+    )
+
+
+def _sphere_moments(x: Array) -> float:
+    squares = (x.reshape(len(x), -1) ** 2).sum(1)
+    d = np.arccos((squares - 1) / (squares + 1))
+    return float((d + d**2 + d**3).mean())
+
+
+_QUARTER = math.pi / 2 + math.pi**2 / 4 + math.pi**3 / 8
+
+LOSSES |= {
+    "RelativisticAverage(NonSaturating())": PairFormula(
+        discriminator=lambda r, f: float(
+            softplus(f.mean() - r).mean() + softplus(f - r.mean()).mean()
+        ),
+        generator=lambda r, f: float(softplus(r.mean() - f).mean() + softplus(r - f.mean()).mean()),
+        closed=(
+            ("discriminator", [0.0], [0.0], 2 * LOG2),
+            ("generator", [1.0, 1.0], [1.0], 2 * LOG2),
+        ),
+    ),
+    "RelativisticAverage(LeastSquares(-1.0, 1.0))": PairFormula(
+        discriminator=lambda r, f: float(
+            ((r - f.mean() - 1) ** 2).mean() / 2 + ((f - r.mean() + 1) ** 2).mean() / 2
+        ),
+        generator=lambda r, f: float(
+            ((f - r.mean() - 1) ** 2).mean() / 2 + ((r - f.mean() + 1) ** 2).mean() / 2
+        ),
+        closed=(  # half the published RaLSGAN: .5075 and 4.9075
+            ("discriminator", [0.8, 0.4], [0.3, -0.2], 0.25375),
+            ("generator", [0.8, 0.4], [0.3, -0.2], 2.45375),
+        ),
+    ),
+    "RelativisticAverage(Hinge())": PairFormula(
+        discriminator=lambda r, f: float(
+            np.maximum(0, 1 - r + f.mean()).mean() + np.maximum(0, 1 + f - r.mean()).mean()
+        ),
+        generator=lambda r, f: float(
+            np.maximum(0, 1 - f + r.mean()).mean() + np.maximum(0, 1 + r - f.mean()).mean()
+        ),
+        closed=(("discriminator", [2.0], [0.0], 0.0), ("generator", [2.0], [0.0], 6.0)),
+    ),
+    "DualContrastive()": PairFormula(
+        discriminator=_dual_contrast,
+        generator=lambda r, f: _dual_contrast(f, r),
+        closed=(
+            ("discriminator", [0.0] * 3, [0.0] * 3, 2 * math.log(4)),  # 2 log(N + 1)
+            ("generator", [0.0] * 7, [0.0] * 7, 2 * math.log(8)),
+        ),
+    ),
+    "DualContrastive(saturating=True)": PairFormula(
+        discriminator=_dual_contrast,
+        generator=lambda r, f: -_dual_contrast(r, f),
+        closed=(("generator", [0.0] * 3, [0.0] * 3, -2 * math.log(4)),),
+    ),
+    "SoftmaxGAN()": PairFormula(
+        discriminator=_softmax_d,
+        generator=_softmax_g,
+        closed=(
+            ("discriminator", [0.0] * 3, [0.0] * 3, math.log(6)),  # log(2N)
+            ("generator", [0.0] * 3, [0.0] * 3, math.log(6)),
+            ("generator", [0.0] * 3, [0.0] * 2, math.log(5)),
+        ),
+    ),
+    "BoundarySeeking()": PairFormula(
+        discriminator=lambda r, f: float(softplus(-r).mean() + softplus(f).mean()),
+        generator=lambda r, f: float(((sigmoid_log(f) - sigmoid_log(-f)) ** 2).mean() / 2),
+        closed=(("discriminator", [0.0], [0.0], 2 * LOG2), ("generator", [0.0], [3.0], 4.5)),
+    ),
+    "MaximumMeanDiscrepancy('gaussian')": _mmd_pair(_kernel_gaussian, unbiased=True),
+    "MaximumMeanDiscrepancy('gaussian', unbiased=False)": _mmd_pair(_kernel_gaussian, False),
+    "MaximumMeanDiscrepancy('rational-quadratic')": _mmd_pair(_kernel_rq, unbiased=True),
+    "Sphere()": PairFormula(
+        discriminator=lambda r, f: _sphere_moments(f) - _sphere_moments(r),
+        generator=lambda r, f: -_sphere_moments(f),
+        closed=(
+            # The origin is the south pole, half a turn away; a unit vector lies on the equator.
+            ("discriminator", [1.0], [1.0], 0.0),
+            ("generator", [0.0], [1.0], -_QUARTER),
+            ("discriminator", [0.0], [1.0], _QUARTER - math.pi - math.pi**2 - math.pi**3),
+        ),
+    ),
+    "EnergyBased()": PairFormula(
+        discriminator=lambda r, f: float(r.mean() + np.maximum(0, 10 - f).mean()),
+        generator=lambda r, f: float(f.mean()),
+        closed=(("discriminator", [1.0], [4.0], 7.0), ("discriminator", [1.0], [12.0], 1.0)),
+    ),
+    "BoundaryEquilibrium(k=0.5)": PairFormula(
+        discriminator=lambda r, f: float(r.mean() - f.mean() / 2),
+        generator=lambda r, f: float(f.mean()),
+        closed=(("discriminator", [3.0], [2.0], 2.0), ("generator", [3.0], [2.0], 2.0)),
     ),
 }
 

@@ -54,7 +54,8 @@ def test_both_sides_equal_the_formula(name: str, shape: tuple[int, ...]) -> None
 
 
 # f-GAN's formulas as printed lose digits themselves at large scores: log(1 - exp(-tiny)).
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("FDiv")])
+# The unbiased MMD subtracts numbers near 5: its value may be next to 0.
+@pytest.mark.parametrize("name", [n for n in NAMES if not n.startswith(("FDiv", "MaximumMean"))])
 @pytest.mark.parametrize("scale", [0.01, 10.0, 30.0])
 def test_float64_digits_hold_for_small_and_large_scores(name: str, scale: float) -> None:
     real, fake = scale * torch.linspace(-1, 1, 9).double(), scale * torch.linspace(-0.9, 1, 9)

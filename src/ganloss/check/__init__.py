@@ -34,7 +34,7 @@ def check(thing: Any, like: str | None = None) -> Report:
     >>> check(Hinge()).ok
     True
     >>> print(check(lambda x, y: (x - y).abs().sum()).failed[0].check)
-    A batch written twice has the same loss
+    A batch written twice has the same loss, unless its size is declared to matter
     """
     from ganloss.check import pairs, penalties, terms
     from ganloss.penalties import Penalty
@@ -89,6 +89,8 @@ def _reference(like: str | None) -> tuple[Any, str | None, Any]:
 _EXAMPLES = {
     "relativistic": "Relativistic(NonSaturating())",
     "relativistic-average": "RelativisticAverage(NonSaturating())",
+    "mmd": 'MaximumMeanDiscrepancy("rational-quadratic")',
+    "boundary-equilibrium": "BoundaryEquilibrium(k=0.5)",
     "f-divergence": 'FDivergence("kl")',
     "cosine": "Cosine(dim=1)",
     "perceptual": 'Perceptual(pretrained="random", value_range=(0, 1))',

@@ -27,6 +27,7 @@ class Subject:
         batch_statistic: declares that there is none.
         compares_samples: declares that the number of samples is part of the formula.
         constant_weights: declares that a factor of the formula gets no gradient.
+        smallest_batch: declares how many samples are needed.
         degenerate: inputs by name on which losses like to break.
         misuses: inputs by name that must raise.
         least: inputs at which the loss should be least, and others to compare with.
@@ -39,6 +40,7 @@ class Subject:
     batch_statistic: bool = False
     compares_samples: bool = False
     constant_weights: bool = False
+    smallest_batch: int = 1
     degenerate: Mapping[str, Inputs] = field(default_factory=dict[str, Inputs])
     misuses: Mapping[str, Inputs] = field(default_factory=dict[str, Inputs])
     least: tuple[Inputs, Sequence[Inputs]] | None = None

@@ -52,6 +52,8 @@ def _subject(pair: Any, player: Player) -> Subject:
         player,
         needs_real=needs_real,
         batch_statistic=statistic,
+        compares_samples=bool(getattr(pair, "compares_samples", False)),
+        smallest_batch=int(getattr(pair, "smallest_batch", 1)),
     )
 
 
@@ -88,6 +90,8 @@ def _subject_of_calls(
     *,
     needs_real: bool,
     batch_statistic: bool = False,
+    compares_samples: bool = False,
+    smallest_batch: int = 1,
 ) -> Subject:
     def draw(samples: int, seed: int) -> Inputs:
         scores = {
@@ -119,6 +123,8 @@ def _subject_of_calls(
         learns=needed if player == "discriminator" else ("fake",),
         none=None if none is None else lambda inputs: none(**inputs),
         batch_statistic=batch_statistic,
+        compares_samples=compares_samples,
+        smallest_batch=smallest_batch,
         degenerate={
             "equal scores": pick(x, x),
             "zero scores": pick(0 * x, 0 * x),
@@ -130,7 +136,25 @@ def _subject_of_calls(
 
 def learning_parts_the_scores(pair: Any) -> None:
     """Steps of D bring real scores above fake ones, and a step of G raises the fake ones."""
-    real, fake = (torch.zeros(8, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    # Declared energies go the other way; declared features have no up or down.
+    if getattr(pair, "scores_are_features", False):
+        _learning_parts_the_features(pair)
+        return
+    sign = -1 if getattr(pair, "real_is_low", False) else 1
+    real, fake = _taught(pair, *torch.zeros(2, 8, dtype=torch.float64))
+    gap = (real - fake).mean().item()
+    if not sign * gap > 0.1:
+        side = "below" if sign < 0 else "above"
+        raise Wrong(f"after 100 steps of D real scores lie {sign * gap:.3g} {side} fake ones")
+    slope = _slope_of_g(pair, real, fake)
+    if not (sign * slope < 0).all():
+        verb = "lowers" if sign > 0 else "raises"
+        raise Wrong(f"G's gradient there is {slope.max().item():.3g}: it {verb} the fake scores")
+
+
+def _taught(pair: Any, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Scores after 100 small steps of D."""
+    real, fake = (scores.clone().requires_grad_(True) for scores in (real, fake))
     for _ in range(100):
         loss = pair.discriminator(real=real, fake=fake)
         for scores, slope in zip(
@@ -139,15 +163,27 @@ def learning_parts_the_scores(pair: Any) -> None:
             strict=True,
         ):
             scores.data -= 0.2 * len(scores) * slope.clamp(-1, 1)
-    gap = (real - fake).mean().item()
-    if not gap > 0.1:
-        raise Wrong(f"after 100 steps of D real scores lie {gap:.3g} above fake ones")
-    inputs = {"fake": fake.detach()}
-    if _generator_needs_real(pair):
-        inputs["real"] = real.detach()
+    return real.detach(), fake.detach()
+
+
+def _slope_of_g(pair: Any, real: Tensor, fake: Tensor) -> Tensor:
+    inputs = {"real": real, "fake": fake} if _generator_needs_real(pair) else {"fake": fake}
     (slope,) = gradients(_subject(pair, "generator"), inputs)
-    if not (slope < 0).all():
-        raise Wrong(f"G's gradient there is {slope.max().item():.3g}: it lowers the fake scores")
+    return slope
+
+
+def _learning_parts_the_features(pair: Any) -> None:
+    real, fake = normal(8, 3, seed=1), normal(8, 3, seed=2)
+    before = pair.discriminator(real=real, fake=fake)
+    same(pair.discriminator(real=-real, fake=-fake), before, "features with the other sign")
+    real, fake = _taught(pair, real, fake)
+    after = pair.discriminator(real=real, fake=fake)
+    if not after < before:
+        raise Wrong(f"100 steps of D bring its loss from {before.item():.6g} to {after.item():.6g}")
+    slope = _slope_of_g(pair, real, fake)
+    answer = pair.discriminator(real=real, fake=fake - 0.01 * slope / slope.norm())
+    if not answer > after:
+        raise Wrong("a step of G lowers D's loss as well: the players want the same")
 
 
 def scales_add_up(pair: Any) -> None:

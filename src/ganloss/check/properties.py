@@ -71,7 +71,7 @@ def order_does_not_matter(subject: Subject) -> None:
 
 
 def a_batch_written_twice_is_the_same(subject: Subject) -> None:
-    """A batch written twice has the same loss."""
+    """A batch written twice has the same loss, unless its size is declared to matter."""
     inputs = subject.draw(SAMPLES, 0)
     twice = subject.call(mapped(lambda x: torch.cat([x, x]), inputs))
     once = subject.call(inputs)
@@ -84,6 +84,9 @@ def a_batch_written_twice_is_the_same(subject: Subject) -> None:
 def a_batch_is_the_mean_of_its_samples(subject: Subject) -> None:
     """The loss of a batch is the mean over its samples, unless it is declared a statistic."""
     inputs = subject.draw(SAMPLES, 0)
+    if subject.smallest_batch > 1:
+        _fewer_are_refused(subject)
+        return
     alone = [
         subject.call(mapped(lambda x, i=i: x[i : i + 1], inputs)).detach() for i in range(SAMPLES)
     ]
@@ -92,6 +95,16 @@ def a_batch_is_the_mean_of_its_samples(subject: Subject) -> None:
         same(mean, loss, "the mean over samples one by one")
     elif torch.allclose(mean.double(), loss.double()):
         raise Wrong("batch_statistic is declared, and the loss is a mean over samples")
+
+
+def _fewer_are_refused(subject: Subject) -> None:
+    fewest = subject.smallest_batch
+    finite([subject.call(subject.draw(fewest, 0))], f"the loss of {fewest} samples")
+    try:
+        subject.call(subject.draw(fewest - 1, 0))
+    except ValueError:
+        return
+    raise Wrong(f"smallest_batch is declared {fewest}, and {fewest - 1} samples were accepted")
 
 
 def reductions_agree(subject: Subject) -> None:
@@ -217,7 +230,8 @@ def agrees_with(reference: Subject) -> object:
         """Values and gradients are those of the reference."""
         for seed in range(3):
             _agree(subject, reference, subject.draw(SAMPLES, seed), f"draw {seed}")
-        _agree(subject, reference, subject.draw(1, 7), "one sample")
+        fewest = max(subject.smallest_batch, reference.smallest_batch)
+        _agree(subject, reference, subject.draw(fewest, 7), "as few samples as can be")
         for name, inputs in subject.degenerate.items():
             same(subject.call(inputs), reference.call(inputs), name)
 

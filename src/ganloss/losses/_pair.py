@@ -37,6 +37,20 @@ class GANLoss(ABC):
     batch_statistic: ClassVar[bool] = False
     #: The generator's loss looks at real scores as well.
     generator_needs_real: ClassVar[bool] = False
+    #: Scores are energies: the discriminator lowers those of real samples.
+    real_is_low: ClassVar[bool] = False
+    #: Scores are vectors ``(N, d)`` without an up or down; further dimensions are flattened.
+    scores_are_features: ClassVar[bool] = False
+
+    @property
+    def compares_samples(self) -> bool:
+        """Whether a batch written twice has another loss."""
+        return False
+
+    @property
+    def smallest_batch(self) -> int:
+        """Fewest samples of each kind the loss is defined for."""
+        return 1
 
     @abstractmethod
     def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:

@@ -275,3 +275,43 @@ class Hinge(ElementwisePair):
     def generator_side(self, scores: Tensor) -> Tensor:
         """Give -score."""
         return -scores
+
+
+@final
+@dataclass(frozen=True)
+class BoundarySeeking(ElementwisePair):
+    r"""Boundary-seeking GAN for continuous data: G moves its samples to D's decision boundary.
+
+    .. math::
+        L_D &= E_x[\mathrm{softplus}(-D(x))] + E_z[\mathrm{softplus}(D(G(z)))] \\
+        L_G &= \tfrac12 E_z\big[(\log \sigma(D(G(z))) - \log(1 - \sigma(D(G(z)))))^2\big]
+            = \tfrac12 E_z[D(G(z))^2]
+
+    The difference of logarithms is the raw score itself. D is that of :class:`NonSaturating`.
+
+    Use: Rarely: G stops where D is undecided, whichever side a sample is on.
+
+    Cost: One softplus per score for D, one square for G.
+
+    Peers: PyTorch-GAN bgan: same scale, from probabilities.
+
+    References:
+        Hjelm et al., "Boundary-Seeking Generative Adversarial Networks", ICLR 2018,
+        arXiv:1702.08431, section 3.
+
+    >>> import torch
+    >>> BoundarySeeking().generator(fake=torch.tensor([3.0, -1.0]))
+    tensor(2.5000)
+    """
+
+    def real_side(self, scores: Tensor) -> Tensor:
+        """Give softplus(-score)."""
+        return softplus(-scores)
+
+    def fake_side(self, scores: Tensor) -> Tensor:
+        """Give softplus(score)."""
+        return softplus(scores)
+
+    def generator_side(self, scores: Tensor) -> Tensor:
+        """Give half the squared score."""
+        return 0.5 * scores.square()

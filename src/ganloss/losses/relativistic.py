@@ -5,7 +5,7 @@ from typing import ClassVar, final
 
 from torch import Tensor
 
-from ganloss.losses._global import mean_of_all
+from ganloss._processes import gathered
 from ganloss.losses._pair import ElementwisePair, GANLoss, Sides
 
 
@@ -56,7 +56,7 @@ class Relativistic(GANLoss):
     base: ElementwisePair
 
     def __post_init__(self) -> None:
-        _check_base(self.base)
+        _check_base(self.base, type(self).__name__)
 
     def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
         return self.base.real_side(real - fake), None
@@ -75,36 +75,37 @@ class RelativisticAverage(GANLoss):
     With *a* and *b* the base's discriminator losses of a real and of a fake score,
 
     .. math::
-        L_D = E_x[a(D(x) - \bar F)] + E_z[b(D(G(z)) - \bar R)], \qquad
-        L_G = E_z[a(D(G(z)) - \bar R)] + E_x[b(D(x) - \bar F)]
+        L_D &= E[a(D(x) - E\,D(G(z)))] + E[b(D(G(z)) - E\,D(x))] \\
+        L_G &= E[a(D(G(z)) - E\,D(x))] + E[b(D(x) - E\,D(G(z)))]
 
-    where :math:`\bar R` and :math:`\bar F` are the means of all real and all fake scores of a
-    scale, into which gradients flow and weights do not enter. The batches may differ in size.
+    The inner means run over all scores of a scale; weights of samples do not enter them. Batches
+    may differ in size. ``RelativisticAverage(NonSaturating())`` is RaSGAN, over ``Hinge()``
+    RaHingeGAN; the published RaLSGAN is twice the loss over ``LeastSquares(-1, 1)``, whose halves
+    it lacks.
 
     Args:
         base: an elementwise pair, e.g. ``NonSaturating()``, ``Hinge()``, ``LeastSquares(-1, 1)``.
-        across_processes: take the means over all processes of a distributed run, each with
-            equally many samples. Otherwise they are those of this process.
+        across_processes: take the inner means over all processes; otherwise they are local.
 
     Raises:
         TypeError: the base has no separate losses for real and fake scores.
 
-    Use: Games ``ragan``, ``ralsgan``, ``rahinge``: steadier than their bases without a penalty.
-    With R1 and R2 the paired form, :class:`Relativistic`, does as well and has no batch statistic.
+    Use: Super-resolution after ESRGAN, and as a steadier :class:`Relativistic` in large batches
+    (games ``ragan``, ``ralsgan``, ``rahinge``).
 
-    Cost: The base's, twice; G's step scores real samples as well.
+    Cost: The base's twice; G's step scores real samples as well.
 
-    Peers: TF-GAN relativistic_*, torchgan and ESRGAN (BasicSR) halve it: ours is twice theirs.
-    The published RaLSGAN is twice ours with ``LeastSquares(-1, 1)``, which has the ½ of LSGAN.
+    Peers: TF-GAN relativistic_*: same scale over the logistic loss. BasicSR's ESRGAN: times 1/2.
+    PyTorch-GAN's esrgan has one half of G's loss only.
 
     References:
         Jolicoeur-Martineau, "The relativistic discriminator", ICLR 2019, arXiv:1807.00734,
-        eqs. 5-8.
+        section 4 and appendix A.
 
     >>> import torch
     >>> from ganloss import LeastSquares
+    >>> loss = RelativisticAverage(LeastSquares(-1.0, 1.0))
     >>> real, fake = torch.tensor([0.8, 0.4]), torch.tensor([0.3, -0.2])
-    >>> loss = RelativisticAverage(LeastSquares(-1, 1))
     >>> 2 * loss.discriminator(real=real, fake=fake)
     tensor(0.5075)
     >>> 2 * loss.generator(real=real, fake=fake)
@@ -118,29 +119,33 @@ class RelativisticAverage(GANLoss):
     across_processes: bool = False
 
     def __post_init__(self) -> None:
-        _check_base(self.base)
+        _check_base(self.base, type(self).__name__)
 
     def globally(self) -> "RelativisticAverage":
         """Give the same pair with means over all processes."""
         return replace(self, across_processes=True)
 
     def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
-        real_mean, fake_mean = self._mean(real), self._mean(fake)
-        return self.base.real_side(real - fake_mean), self.base.fake_side(fake - real_mean)
+        return (
+            self.base.real_side(real - self._mean(fake)),
+            self.base.fake_side(fake - self._mean(real)),
+        )
 
     def _generator(self, real: Tensor | None, fake: Tensor) -> Sides:
         if real is None:
             raise TypeError("the relativistic generator loss needs real scores")
-        real_mean, fake_mean = self._mean(real), self._mean(fake)
-        return self.base.fake_side(real - fake_mean), self.base.real_side(fake - real_mean)
+        return (
+            self.base.fake_side(real - self._mean(fake)),
+            self.base.real_side(fake - self._mean(real)),
+        )
 
     def _mean(self, scores: Tensor) -> Tensor:
-        return mean_of_all(scores) if self.across_processes else scores.mean()
+        return gathered(scores, across_processes=self.across_processes).mean()
 
 
-def _check_base(base: object) -> None:
+def _check_base(base: object, name: str) -> None:
     if not isinstance(base, ElementwisePair):
         raise TypeError(
             f"the base is {base!r}; a relativistic loss needs a pair that scores real and "
-            "fake samples separately, e.g. Relativistic(NonSaturating())"
+            f"fake samples separately, e.g. {name}(NonSaturating())"
         )
