@@ -84,30 +84,6 @@ LOSSES: dict[str, PairFormula] = {
             ("generator", [0.0], [3.0], -3.0),
         ),
     ),
-    "RelativisticAverage(NonSaturating())": PairFormula(
-        discriminator=lambda r, f: float(
-            softplus(f.mean() - r).mean() + softplus(f - r.mean()).mean()
-        ),
-        generator=lambda r, f: float(softplus(r.mean() - f).mean() + softplus(r - f.mean()).mean()),
-        closed=(
-            ("discriminator", [0.0, 0.0], [0.0], 2 * LOG2),
-            # Means 0 and 0: each score against them, softplus(x) + softplus(-x) in pairs.
-            ("discriminator", [1.0, -1.0], [0.0], 0.5 * math.log(2 + math.e + 1 / math.e) + LOG2),
-        ),
-    ),
-    "RelativisticAverage(LeastSquares(-1, 1))": PairFormula(
-        discriminator=lambda r, f: float(
-            0.5 * ((r - f.mean() - 1) ** 2).mean() + 0.5 * ((f - r.mean() + 1) ** 2).mean()
-        ),
-        generator=lambda r, f: float(
-            0.5 * ((f - r.mean() - 1) ** 2).mean() + 0.5 * ((r - f.mean() + 1) ** 2).mean()
-        ),
-        closed=(
-            # Half of the published RaLSGAN's .5075 and 4.9075.
-            ("discriminator", [0.8, 0.4], [0.3, -0.2], 0.5075 / 2),
-            ("generator", [0.8, 0.4], [0.3, -0.2], 4.9075 / 2),
-        ),
-    ),
     "Relativistic(NonSaturating())": PairFormula(
         discriminator=lambda r, f: float(softplus(-(r - f)).mean()),
         generator=lambda r, f: float(softplus(-(f - r)).mean()),
