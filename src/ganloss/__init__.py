@@ -51,10 +51,24 @@ if TYPE_CHECKING:
     from ganloss.objective import WeightedSum as WeightedSum
     from ganloss.objective import every as every
     from ganloss.objective import ramp as ramp
+    from ganloss.penalties import DRAGAN as DRAGAN
     from ganloss.penalties import R1 as R1
     from ganloss.penalties import R2 as R2
+    from ganloss.penalties import ApproximateR1 as ApproximateR1
+    from ganloss.penalties import ApproximateR2 as ApproximateR2
+    from ganloss.penalties import Consistency as Consistency
     from ganloss.penalties import Critic as Critic
+    from ganloss.penalties import Drift as Drift
+    from ganloss.penalties import GeneratorPenalty as GeneratorPenalty
     from ganloss.penalties import GradientPenalty as GradientPenalty
+    from ganloss.penalties import LatentConsistency as LatentConsistency
+    from ganloss.penalties import LeCam as LeCam
+    from ganloss.penalties import LeCamAverages as LeCamAverages
+    from ganloss.penalties import MaxGradientPenalty as MaxGradientPenalty
+    from ganloss.penalties import ModeSeeking as ModeSeeking
+    from ganloss.penalties import Orthogonal as Orthogonal
+    from ganloss.penalties import PathLength as PathLength
+    from ganloss.penalties import PathLengthMean as PathLengthMean
     from ganloss.penalties import Penalty as Penalty
     from ganloss.penalties import WGANDiv as WGANDiv
     from ganloss.terms import L1 as L1

@@ -204,7 +204,9 @@ def _default(item: Any) -> str:
 
 def _needs(cls: Any) -> str:
     if issubclass(cls, Penalty):
-        return "the discriminator, and " + " and ".join(_penalty_needs(cls)) + " samples"
+        # Defaults are class attributes, so this holds where arguments must be given as well.
+        kinds = cls.__new__(cls).needs
+        return f"the discriminator, and {' and '.join(kinds)} samples" if kinds else "the network"
     if issubclass(cls, GANLoss):
         kind = "features" if cls.scores_are_features else "raw scores"
         kind = "energies" if cls.real_is_low else kind
@@ -222,10 +224,6 @@ def _needs(cls: Any) -> str:
     words = ", ".join(_parameters(getattr(cls, "forward", None) or cls.__call__))
     local = " (a statistic of the local batch)" if getattr(cls, "batch_statistic", False) else ""
     return words + local
-
-
-def _penalty_needs(cls: type[Penalty]) -> tuple[str, ...]:
-    return cls().needs
 
 
 def _parameters(call: Callable[..., Any]) -> list[str]:

@@ -204,13 +204,14 @@ class Game:
 
         Raises:
             KeyError: no penalty of that name.
+            ValueError: the penalty must be given arguments.
 
         >>> from ganloss import GAMES
         >>> GAMES["ns"].with_penalty("r1", 10.0).penalties
         {'r1': Weighted(penalty=R1(), weight=10.0)}
         """
         old = self.penalties.get(name)
-        penalty = old.penalty if old else PENALTIES[name]()
+        penalty = old.penalty if old else _usual(name)
         rest = {key: value for key, value in self.penalties.items() if key != name}
         return replace(self, penalties=rest | ({name: Weighted(penalty, weight)} if weight else {}))
 
@@ -240,6 +241,16 @@ class Game:
             for name, w in self.penalties.items()
         }
         return replace(self, penalties=lazy)
+
+
+def _usual(name: str) -> Penalty:
+    try:
+        return PENALTIES[name]()
+    except TypeError as error:
+        raise ValueError(
+            f"penalty {name!r} must be given arguments, so it has no usual form; put it into the "
+            f"penalties of a Game in Python, as a Weighted({PENALTIES[name].__name__}(...), weight)"
+        ) from error
 
 
 def _number(name: str, weight: Weight) -> float:

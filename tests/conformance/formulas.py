@@ -323,37 +323,84 @@ LOSSES |= {
 
 
 @dataclass(frozen=True)
-class PenaltyFormula:
-    """A penalty of the critic D(x) = x.A.x / 2 + b.x, whose gradient is A x + b (A symmetric).
+class Points:
+    """What the quadratic critic D(x) = x.A.x / 2 + b.x gives, with gradient A x + b (A symmetric).
 
     Args:
-        value: penalty from the critic's gradient norms at (real, fake, interpolates).
-        linear: closed form for a linear critic with gradient norm k.
+        real, fake, mixed, noisy: gradient norms at the samples, at the interpolates, and at the
+            real samples with ``noise`` of half a unit.
+        score: D itself, of rows.
+        x, y: real and fake samples.
+        noise: the standard normal numbers of the same seed.
     """
 
-    value: Callable[[Array, Array, Array], float]
-    linear: Callable[[float], float]
+    real: Array
+    fake: Array
+    mixed: Array
+    noisy: Array
+    score: Map
+    x: Array
+    y: Array
+    noise: Array
+
+
+@dataclass(frozen=True)
+class PenaltyFormula:
+    """A penalty of the critic D(x) = x.A.x / 2 + b.x.
+
+    Args:
+        value: penalty from what the critic gives.
+        linear: closed form for a linear critic with gradient norm k; None if it depends on scores.
+    """
+
+    value: Callable[[Points], float]
+    linear: Callable[[float], float] | None = None
 
 
 def _mean_square(norms: Array) -> float:
     return float((norms**2).mean())
 
 
+def _finite_difference(p: Points, x: Array) -> float:
+    return _mean_square((p.score(x + 0.01 * p.noise) - p.score(x)) / 0.01) / 2
+
+
 PENALTIES: dict[str, PenaltyFormula] = {
     "GradientPenalty()": PenaltyFormula(
-        value=lambda real, fake, mixed: _mean_square(mixed - 1),
-        linear=lambda k: (k - 1) ** 2,
+        lambda p: _mean_square(p.mixed - 1), lambda k: (k - 1) ** 2
     ),
-    "WGANDiv()": PenaltyFormula(
-        value=lambda real, fake, mixed: float((mixed**6).mean()), linear=lambda k: k**6
+    "R1()": PenaltyFormula(lambda p: _mean_square(p.real) / 2, lambda k: k**2 / 2),
+    "R2()": PenaltyFormula(lambda p: _mean_square(p.fake) / 2, lambda k: k**2 / 2),
+    "DRAGAN()": PenaltyFormula(lambda p: _mean_square(p.noisy - 1), lambda k: (k - 1) ** 2),
+    "MaxGradientPenalty()": PenaltyFormula(lambda p: float((p.mixed**2).max()), lambda k: k**2),
+    "WGANDiv()": PenaltyFormula(lambda p: float((p.mixed**6).mean()), lambda k: k**6),
+    "LeCam(real_average=1.0, fake_average=-1.0)": PenaltyFormula(
+        lambda p: _mean_square(p.score(p.x) + 1) + _mean_square(p.score(p.y) - 1)
     ),
-    "R1()": PenaltyFormula(
-        value=lambda real, fake, mixed: _mean_square(real) / 2, linear=lambda k: k**2 / 2
+    "Drift()": PenaltyFormula(lambda p: _mean_square(p.score(p.x))),
+    "Consistency(abs)": PenaltyFormula(lambda p: _mean_square(p.score(p.x) - p.score(np.abs(p.x)))),
+    "Consistency(abs, on='both')": PenaltyFormula(
+        lambda p: (
+            _mean_square(p.score(p.x) - p.score(np.abs(p.x)))
+            + _mean_square(p.score(p.y) - p.score(np.abs(p.y)))
+        )
     ),
-    "R2()": PenaltyFormula(
-        value=lambda real, fake, mixed: _mean_square(fake) / 2, linear=lambda k: k**2 / 2
-    ),
+    "ApproximateR1()": PenaltyFormula(lambda p: _finite_difference(p, p.x)),
+    "ApproximateR2()": PenaltyFormula(lambda p: _finite_difference(p, p.y)),
 }
+
+
+def orthogonal(weights: Iterable[Array]) -> float:
+    """Brock et al. 2019, eq. 3: squared products of different filters."""
+    return float(
+        sum(
+            (a @ b) ** 2
+            for w in weights
+            for i, a in enumerate(w)
+            for j, b in enumerate(w)
+            if i != j
+        )
+    )
 
 
 def missing(classes: Iterable[type], formulas: Iterable[str]) -> list[str]:

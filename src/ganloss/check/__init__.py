@@ -67,10 +67,12 @@ def _reference(like: str | None) -> tuple[Any, str | None, Any]:
         return None, None, None
     from ganloss._errors import UsageError
     from ganloss._lazy import suggest
+    from ganloss.augment import DiffAugment
     from ganloss.check.load import build
     from ganloss.check.terms import SHAPES
 
     classes = {cls.__name__: cls for registry in _REGISTRIES for cls in registry.values()}
+    arguments: dict[str, type] = {"DiffAugment": DiffAugment}
     entries = {name: cls for registry in _REGISTRIES for name, cls in registry.items()}
     name, _, side = like.partition(".") if "(" not in like else (like, "", "")
     if side and side not in ("discriminator", "generator"):
@@ -80,7 +82,7 @@ def _reference(like: str | None) -> tuple[Any, str | None, Any]:
         raise UsageError(f"there is no loss {like!r}{hint}; see `ganloss losses list`")
     cls = entries.get(name)
     expression = name if cls is None else _EXAMPLES.get(name, cls.__name__)
-    found = build(expression, classes, "ganloss")
+    found = build(expression, classes | arguments, "ganloss")
     entry = next(key for key, cls in entries.items() if isinstance(found, cls))
     return found, side or None, SHAPES.get(entry)
 
@@ -92,6 +94,8 @@ _EXAMPLES = {
     "mmd": 'MaximumMeanDiscrepancy("rational-quadratic")',
     "boundary-equilibrium": "BoundaryEquilibrium(k=0.5)",
     "f-divergence": 'FDivergence("kl")',
+    "lecam": "LeCam(real_average=1.0, fake_average=-1.0)",
+    "consistency": "Consistency(DiffAugment())",
     "cosine": "Cosine(dim=1)",
     "perceptual": 'Perceptual(pretrained="random", value_range=(0, 1))',
     "style": 'Style(pretrained="random", value_range=(0, 1))',

@@ -1,7 +1,7 @@
 """Checks of penalties: what a linear critic must give, and what must not be touched."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -12,13 +12,14 @@ from ganloss.check._subject import finite, normal, parameters, same
 from ganloss.check.properties import is_a_value
 
 #: A penalty as it is checked: ``penalty(critic, real=, fake=)``.
-Penalised = Callable[..., Tensor]
+Penalised: TypeAlias = "_Call"
 
 
 def check_penalty(penalty: Any, reference: Any = None) -> list[Finding]:
     """Findings about a penalty, called with a critic and real and fake samples."""
     call = _by_name(penalty)
-    findings = examine(call, _EVERY)
+    weights_only = getattr(penalty, "of_weights", False)
+    findings = examine(call, _OF_WEIGHTS if weights_only else _EVERY)
     if reference is not None:
         other = _by_name(reference)
 
@@ -36,13 +37,30 @@ def _by_name(penalty: Any) -> Penalised:
     real = next((n for n in names if "real" in n.lower()), None)
     fake = next((n for n in names if "fake" in n.lower() or "gen" in n.lower()), None)
 
-    def call(critic: Callable[..., Any], *, real: Tensor, fake: Tensor) -> Tensor:
-        samples = {real_name: real for real_name in [real_key] if real_name}
-        samples |= {fake_name: fake for fake_name in [fake_key] if fake_name}
-        return penalty(critic, **samples) if samples else penalty(critic, real, fake)
+    return _Call(penalty, real, fake)
 
-    real_key, fake_key = real, fake
-    return call
+
+class _Call:
+    """A penalty called by ``real=`` and ``fake=``, with what it declares about itself."""
+
+    def __init__(self, penalty: Any, real: str | None, fake: str | None) -> None:
+        self._penalty, self._real, self._fake = penalty, real, fake
+        self.differentiates = bool(getattr(penalty, "differentiates", True))
+        self.adds_noise = bool(getattr(penalty, "adds_noise", False))
+
+    def __call__(self, critic: Callable[..., Any], *, real: Tensor, fake: Tensor) -> Tensor:
+        samples = {self._real: real} if self._real else {}
+        samples |= {self._fake: fake} if self._fake else {}
+        if not samples:
+            return self._penalty(critic, real, fake)
+        return self._penalty(critic, **samples)
+
+
+def _seeded(penalty: Penalised, critic: Callable[..., Any], **samples: Tensor) -> Tensor:
+    """Call a penalty with the same random numbers each time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return penalty(critic, **samples)
 
 
 def _linear(shape: tuple[int, ...], norm: float) -> Callable[[Tensor], Tensor]:
@@ -82,19 +100,26 @@ def gives_one_number(penalty: Penalised) -> None:
 
 def doubling_changes_nothing(penalty: Penalised) -> None:
     """The batch size does not matter: a linear critic has the same gradient everywhere."""
+    # Scores differ from sample to sample, so a penalty on them is given the same ones again.
+    rows, tolerance = (1, 1e-6) if penalty.differentiates else (3, 1e-6)
+    if penalty.adds_noise and not penalty.differentiates:
+        rows, tolerance = 20_000, 0.1  # right in the mean only: five standard errors
     for norm in (0.5, 1.0, 3.0):
-        critic = _linear((4,), norm)
-        expected = penalty(critic, **_samples(1, 4))
-        for count in (2, 16):
-            found = penalty(critic, **_samples(count, 4))
-            same(found, expected, f"{count} samples, gradient norm {norm}")
+        critic, samples = _linear((4,), norm), _samples(rows, 4)
+        expected = penalty(critic, **samples)
+        for times in (2, 16):
+            more = {k: v.repeat(times, 1) for k, v in samples.items()}
+            if penalty.differentiates:
+                more = _samples(times, 4)
+            found = penalty(critic, **more)
+            same(found, expected, f"{times} times the samples, gradient norm {norm}", tolerance)
 
 
 def shape_changes_nothing(penalty: Penalised) -> None:
     """The shape of a sample does not matter: the norm runs over everything but the batch."""
     for norm in (0.5, 1.0, 3.0):
         results = {
-            shape: penalty(_linear(shape, norm), **_samples(4, *shape))
+            shape: _seeded(penalty, _linear(shape, norm), **_samples(4, *shape))
             for shape in ((12,), (3, 4), (3, 2, 2), (1, 3, 2, 2))
         }
         for shape, found in results.items():
@@ -105,15 +130,18 @@ def strides_change_nothing(penalty: Penalised) -> None:
     """channels_last samples give the same penalty."""
     critic, samples = _linear((3, 4, 4), 2.0), _samples(4, 3, 4, 4)
     last = {k: v.contiguous(memory_format=torch.channels_last) for k, v in samples.items()}
-    same(penalty(critic, **last), penalty(critic, **samples), "channels_last")
+    same(_seeded(penalty, critic, **last), _seeded(penalty, critic, **samples), "channels_last")
 
 
 def order_changes_nothing(penalty: Penalised) -> None:
     """The order of the samples does not matter."""
-    network = _network()
+    # Noise of its own belongs to places in the batch: a linear critic does not see it.
+    network = _linear((4,), 2.0) if penalty.adds_noise and penalty.differentiates else _network()
     x = normal(6, 4, seed=1)
-    found = penalty(network, real=x.flip(0), fake=x.flip(0))
-    same(found, penalty(network, real=x, fake=x), "samples in reverse")
+    if penalty.adds_noise and not penalty.differentiates:
+        x = x[:1].expand(6, 4).clone()
+    found = _seeded(penalty, network, real=x.flip(0), fake=x.flip(0))
+    same(found, _seeded(penalty, network, real=x, fake=x), "samples in reverse")
 
 
 def patches_count_their_mean(penalty: Penalised) -> None:
@@ -123,7 +151,11 @@ def patches_count_their_mean(penalty: Penalised) -> None:
     def patches(x: Tensor) -> Tensor:
         return linear(x).view(-1, 1, 1).expand(-1, 3, 3)
 
-    same(penalty(patches, **samples), penalty(linear, **samples), "nine equal patches")
+    same(
+        _seeded(penalty, patches, **samples),
+        _seeded(penalty, linear, **samples),
+        "nine equal patches",
+    )
 
 
 def callers_tensors_are_left_alone(penalty: Penalised) -> None:
@@ -148,7 +180,14 @@ def one_point_per_sample_on_its_line(penalty: Penalised) -> None:
         seen.append(x.detach())
         return x.square().flatten(1).sum(1)
 
+    if not penalty.differentiates and not penalty.adds_noise:
+        raise NotApplicable("looks at scores only")
     start, step = normal(32, 3, seed=1), normal(32, 3, seed=2)
+    if penalty.adds_noise:
+        penalty(critic, real=start, fake=start)
+        if len(unique := (seen[0] - start).round(decimals=6).unique()) < 90:
+            raise Wrong(f"adds_noise is declared, and 96 coordinates got {len(unique)} numbers")
+        return
     penalty(critic, real=start + step, fake=start)
     places = (seen[-1] - start) / step
     if places.shape != (32, 3):
@@ -167,9 +206,7 @@ def second_derivatives_are_exact(penalty: Penalised) -> None:
     x = normal(3, 4, seed=1)
 
     def function(weight: Tensor, head: Tensor) -> Tensor:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            return penalty(lambda x: torch.tanh(x @ weight.T) @ head, real=x, fake=x)
+        return _seeded(penalty, lambda x: torch.tanh(x @ weight.T) @ head, real=x, fake=x)
 
     for test in (torch.autograd.gradcheck, torch.autograd.gradgradcheck):
         try:
@@ -194,10 +231,10 @@ def half_precision_is_close(penalty: Penalised) -> None:
             for parameter in network[2].parameters():
                 parameter.mul_(scale)
         x = normal(8, 4, seed=1).float()
-        exact = penalty(network, real=x, fake=x).detach()
+        exact = _seeded(penalty, network, real=x, fake=x).detach()
         for dtype in (torch.bfloat16, torch.float16):
             with torch.autocast("cpu", dtype):
-                found = penalty(network, real=x, fake=x).detach()
+                found = _seeded(penalty, network, real=x, fake=x).detach()
             same(found, exact, f"{dtype}, critic scaled by {scale:g}", tolerance=1e-2)
 
 
@@ -209,7 +246,7 @@ def misuse_is_loud(penalty: Penalised) -> None:
         "empty batches": {"real": x[:0], "fake": x[:0]},
         "integers": {"real": x.long(), "fake": x.long()},
     }
-    if not _looks_at_one_kind(penalty):
+    if penalty.differentiates and not _looks_at_one_kind(penalty):
         cases["one fake sample for four real ones"] = {"real": x, "fake": x[:1]}
     for name, samples in cases.items():
         try:
@@ -217,24 +254,29 @@ def misuse_is_loud(penalty: Penalised) -> None:
         except Exception:
             continue
         quiet.append(name)
+    if penalty.differentiates and _works_without_gradients(penalty):
+        quiet.append("torch.no_grad()")
+    if quiet:
+        raise Wrong(f"accepted silently: {', '.join(quiet)}")
+    if not penalty.differentiates and not _works_without_gradients(penalty):
+        raise Wrong("it is declared not to differentiate, and fails under torch.no_grad()")
+
+
+def _works_without_gradients(penalty: Penalised) -> bool:
+    network, x = _network(), normal(4, 4, seed=1)
     try:
         with torch.no_grad():
             penalty(network, real=x, fake=x)
     except RuntimeError:
-        pass
-    else:
-        quiet.append("torch.no_grad()")
-    if quiet:
-        raise Wrong(f"accepted silently: {', '.join(quiet)}")
+        return False
+    return True
 
 
 def _looks_at_one_kind(penalty: Penalised) -> bool:
     network, x, y = _network(), normal(4, 4, seed=1), normal(4, 4, seed=2)
 
     def value(real: Tensor, fake: Tensor) -> float:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            return penalty(network, real=real, fake=fake).item()
+        return _seeded(penalty, network, real=real, fake=fake).item()
 
     return value(x, x) in (value(x, y), value(y, x))
 
@@ -243,9 +285,10 @@ def _agree(penalty: Penalised, reference: Penalised) -> None:
     """Compare where epsilon plays no role: linear critics, and real samples equal to fake ones."""
     for norm in (0.0, 0.5, 1.0, 3.0):
         critic, samples = _linear((3, 2, 2), norm), _samples(5, 3, 2, 2)
-        same(penalty(critic, **samples), reference(critic, **samples), f"gradient norm {norm}")
+        found, expected = (_seeded(p, critic, **samples) for p in (penalty, reference))
+        same(found, expected, f"gradient norm {norm}")
     network, x = _network(), normal(5, 4, seed=1)
-    results = [p(network, real=x, fake=x) for p in (penalty, reference)]
+    results = [_seeded(p, network, real=x, fake=x) for p in (penalty, reference)]
     same(results[0], results[1], "a small network")
     slopes = [_slopes(result, list(network.parameters())) for result in results]
     for found, expected in zip(*slopes, strict=True):
@@ -265,4 +308,46 @@ _EVERY = (
     a_dead_critic_is_harmless,
     half_precision_is_close,
     misuse_is_loud,
+)
+
+
+def samples_play_no_role(penalty: Penalised) -> None:
+    """Only weights count, as declared: other samples give the same penalty."""
+    network = _network()
+    other = {k: v + 1 for k, v in _samples(3, 4).items()}
+    same(penalty(network, **other), penalty(network, **_samples(4, 4)), "other samples")
+
+
+def weights_are_learnt_exactly(penalty: Penalised) -> None:
+    """Gradients by the weights equal finite differences."""
+    network = _network()
+    weights = [p for p in network.parameters() if p.dim() > 1]
+    loss = penalty(network, **_samples(4, 4))
+    slope = torch.autograd.grad(loss, weights)[0][0, 0].item()
+    with torch.no_grad():
+        values: list[float] = []
+        for step in (1e-5, -2e-5):
+            weights[0][0, 0] += step
+            values.append(penalty(network, **_samples(4, 4)).item())
+    difference = (values[0] - values[1]) / 2e-5
+    if abs(slope - difference) > 1e-6 * max(1.0, abs(difference)):
+        raise Wrong(f"{slope:.8g} instead of {difference:.8g}")
+
+
+def dead_weights_are_harmless(penalty: Penalised) -> None:
+    """Weights of zero get finite gradients."""
+    network = _network()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+    loss = penalty(network, **_samples(4, 4))
+    finite([loss, *_slopes(loss, list(network.parameters()))], "the penalty or a gradient")
+
+
+_OF_WEIGHTS = (
+    gives_one_number,
+    samples_play_no_role,
+    weights_are_learnt_exactly,
+    dead_weights_are_harmless,
+    half_precision_is_close,
 )

@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, ClassVar, final
 
+import torch
 from torch import Tensor
 
 from ganloss._random import Draws
@@ -15,6 +16,14 @@ class Penalty(ABC):
     It takes the samples it needs, accepts and ignores the other, never touches the caller's
     tensors and sends no gradient into the generator. Multiply it by the paper's weight.
     """
+
+    #: It takes the gradient of the critic by its input; otherwise it looks at scores or weights
+    #: only, works under ``torch.no_grad()`` and takes compiled discriminators.
+    differentiates: ClassVar[bool] = True
+    #: It adds noise of its own to every coordinate of the samples.
+    adds_noise: ClassVar[bool] = False
+    #: It looks at the critic's weights alone.
+    of_weights: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -83,3 +92,58 @@ def _check_outside_of_transforms(value: Tensor, penalty: str) -> None:
             f"{penalty} differentiates the critic itself, which does not work inside torch.func "
             "transforms (vmap, grad): call it outside, on the whole batch"
         ) from error
+
+
+class GeneratorPenalty(ABC):
+    """A regulariser ``penalty(generator, latents=, others=)`` of a generator.
+
+    It runs the generator itself, on latents instead of samples: it takes the latents it needs and
+    ignores the others. For a conditional generator pass ``lambda z: G(z, labels)``.
+    """
+
+    #: Whether it compares ``latents`` with ``others``.
+    needs_others: ClassVar[bool] = False
+
+    @final
+    def __call__(
+        self,
+        generator: Callable[[Tensor], Tensor],
+        *,
+        latents: Tensor,
+        others: Tensor | None = None,
+        random: Draws | None = None,
+    ) -> Tensor:
+        """Penalty averaged over the batch, a 0-d tensor.
+
+        Args:
+            generator: any callable from latents ``(N, ...)`` to samples ``(N, ...)``.
+            latents: inputs of the generator; gradients flow on into what made them.
+            others: a second batch of latents of the same shape, where two are compared.
+            random: where random numbers come from; torch's global generator by default.
+
+        Raises:
+            TypeError: latents are missing or are not a floating tensor.
+            ValueError: an empty batch, or two batches of different shapes.
+        """
+        name = type(self).__name__
+        _check_samples(latents, "latents", name)
+        if self.needs_others:
+            _check_samples(others, "others", name)
+        return self._penalty(generator, latents, others, random)
+
+    @abstractmethod
+    def _penalty(
+        self,
+        generator: Callable[[Tensor], Tensor],
+        latents: Tensor,
+        others: Tensor | None,
+        random: Draws | None,
+    ) -> Tensor:
+        """Compute the penalty from checked latents."""
+
+
+def noise_like(x: Tensor, random: Draws | None, stream: str) -> Tensor:
+    """Standard normal numbers of the shape of ``x``, whatever its memory format."""
+    if random is None:
+        return torch.randn(x.shape, device=x.device, dtype=x.dtype)
+    return random.normal(stream, x.shape[0], *x.shape[1:], dtype=x.dtype)

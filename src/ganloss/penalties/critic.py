@@ -35,6 +35,11 @@ class Critic:
         # Keyed by identity; the tensors are kept alive so that an id cannot be reused.
         self._seen: dict[tuple[int, ...], tuple[tuple[Any, ...], Tensor, Any]] = {}
 
+    @property
+    def discriminator(self) -> Callable[..., Any]:
+        """The discriminator itself."""
+        return self._discriminator
+
     def __call__(self, x: Tensor, *conditions: Any) -> Any:
         """Score ``x``: whatever the discriminator returns, computed once per tensor."""
         return self._score(x, conditions)[1]
@@ -69,11 +74,14 @@ def run_in_full_precision(
         return leaf, discriminator(leaf, *conditions)
 
 
-def differentiable_scores(critic: Callable[..., Any], x: Tensor) -> tuple[Tensor, Tensor]:
+def differentiable_scores(
+    critic: Callable[..., Any], x: Tensor, *, may_be_compiled: bool = False
+) -> tuple[Tensor, Tensor]:
     """Score ``x`` for a penalty: a leaf copy of ``x`` and one number per sample ``(N,)``.
 
     A sample's number is the mean over its scores, summed over scales. A plain discriminator is
-    run on a detached copy; a :class:`Critic` may reuse a forward pass it made already.
+    run on a detached copy; a :class:`Critic` may reuse a forward pass it made already. A
+    discriminator that ``torch.compile`` made is refused unless only scores are looked at.
     """
     source = critic if isinstance(critic, Critic) else Critic(critic)
     leaf, scores = source.at(x)
@@ -84,7 +92,8 @@ def differentiable_scores(critic: Callable[..., Any], x: Tensor) -> tuple[Tensor
                 f"the critic returned {scale.shape[0]} scores for {x.shape[0]} samples; its "
                 "output must keep the batch in front, shape (N, ...)"
             )
-        _check_not_compiled(scale)
+        if not may_be_compiled:
+            _check_not_compiled(scale)
         values = scale.flatten(1).mean(1) if scale.dim() > 1 else scale
         total = values if total is None else total + values
     if total is None:
@@ -100,6 +109,12 @@ def _check_not_compiled(scores: Tensor) -> None:
             "code cannot be differentiated, as gradient penalties must: give the penalty the "
             "discriminator itself, e.g. gp(D, ...) beside compiled_D = torch.compile(D)"
         )
+
+
+def scores_of(critic: Callable[..., Any], x: Tensor) -> Tensor:
+    """One number per sample ``(N,)``, in fp32 or better, for a penalty on scores."""
+    scores = differentiable_scores(critic, x, may_be_compiled=True)[1]
+    return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
 
 
 def input_gradient(critic: Callable[..., Any], x: Tensor) -> Tensor:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, final, get_args
+from typing import Any, ClassVar, Literal, final, get_args
 
 import torch
 from torch import Tensor
 
 from ganloss._random import Draws
 from ganloss._scores import check_same_shape
-from ganloss.penalties._penalty import Penalty
+from ganloss.penalties._penalty import Penalty, noise_like
 from ganloss.penalties.critic import input_gradient
 
 Points = Literal["interpolates", "real", "fake"]
@@ -110,64 +110,6 @@ def interpolates(real: Tensor, fake: Tensor, random: Draws | None) -> Tensor:
 
 @final
 @dataclass(frozen=True)
-class WGANDiv(Penalty):
-    r"""Mean power of the critic's gradient norm between real and generated samples.
-
-    .. math::
-        E_{\hat x}\big[\lVert \nabla_{\hat x} D(\hat x) \rVert_2^p\big], \qquad
-        \hat x = \epsilon x + (1 - \epsilon) G(z), \quad \epsilon \sim U[0, 1]
-
-    The paper's weight is k = 2. With it the critic's best value is a divergence that needs no
-    Lipschitz constraint.
-
-    Args:
-        power: *p*, 6 in the paper.
-
-    Use: With :class:`~ganloss.Wasserstein` (game ``wgan-div``), where WGAN-GP is tried as well.
-
-    Cost: A forward pass of D at the interpolates and a double backward pass.
-
-    Peers: torchgan, StudioGAN: none.
-
-    References:
-        Wu et al., "Wasserstein Divergence for GANs", ECCV 2018, arXiv:1712.01026, eq. 8 and
-        section 4.
-
-    >>> import torch
-    >>> critic = lambda x: x @ torch.tensor([2.0, 0.0])
-    >>> x = torch.zeros(3, 2)
-    >>> WGANDiv()(critic, real=x, fake=x + 1).item()
-    64.0
-    """
-
-    power: float = 6.0
-
-    def __post_init__(self) -> None:
-        if not self.power >= 2:
-            raise ValueError(
-                f"power is {self.power}; below 2 the slope at a vanishing gradient is not finite"
-            )
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Both kinds of samples."""
-        return ("real", "fake")
-
-    def _penalty(
-        self,
-        critic: Callable[..., Any],
-        real: Tensor | None,
-        fake: Tensor | None,
-        random: Draws | None,
-    ) -> Tensor:
-        if real is None or fake is None:
-            raise TypeError("WGANDiv needs real and fake")
-        gradient = input_gradient(critic, interpolates(real, fake, random))
-        return (gradient.square().sum(1) ** (self.power / 2)).mean()
-
-
-@final
-@dataclass(frozen=True)
 class R1(Penalty):
     r"""Zero-centred gradient penalty on real samples.
 
@@ -257,3 +199,159 @@ def half_squared_gradient(critic: Callable[..., Any], x: Tensor | None) -> Tenso
     if x is None:
         raise TypeError("a gradient penalty needs samples")
     return 0.5 * input_gradient(critic, x).square().sum(1).mean()
+
+
+@final
+@dataclass(frozen=True)
+class DRAGAN(Penalty):
+    r"""Gradient penalty around real samples.
+
+    .. math::
+        E_{x, \delta}\big[(\lVert \nabla_x D(x + \delta) \rVert_2 - c)^2\big], \qquad
+        \delta \sim N(0, s^2 I)
+
+    The paper's weight is 10. The authors' code adds uniform noise of up to half the standard
+    deviation of the batch and a random point on the way there; here the noise is the formula's,
+    of a fixed size, so that no sample's penalty depends on its batch.
+
+    Args:
+        center: *c*, the wanted norm; 1 in the paper.
+        deviation: *s*, standard deviation of the noise, for data of standard deviation about 1.
+
+    Use: With :class:`~ganloss.NonSaturating` (game ``dragan``); R1 is cheaper and its successor.
+
+    Cost: A forward pass of D at the noisy samples and a double backward pass.
+
+    Peers: StudioGAN cal_dra_penalty: the authors' noise. torchgan takes the norm over the whole
+    batch. PyTorch-GAN takes it over the channels and never trains D on its loss.
+
+    References:
+        Kodali et al., "On Convergence and Stability of GANs", 2017, arXiv:1705.07215, section 2.4.
+
+    >>> import torch
+    >>> critic = lambda x: x @ torch.tensor([3.0, 4.0])
+    >>> DRAGAN()(critic, real=torch.zeros(2, 2)).item()
+    16.0
+    """
+
+    adds_noise: ClassVar[bool] = True
+
+    center: float = 1.0
+    deviation: float = 0.5
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Real samples."""
+        return ("real",)
+
+    def _penalty(
+        self,
+        critic: Callable[..., Any],
+        real: Tensor | None,
+        fake: Tensor | None,
+        random: Draws | None,
+    ) -> Tensor:
+        if real is None:
+            raise TypeError("DRAGAN needs real samples")
+        points = real.detach() + self.deviation * noise_like(real, random, "dragan")
+        norms = torch.linalg.vector_norm(input_gradient(critic, points), dim=1)
+        return (norms - self.center).square().mean()
+
+
+@final
+@dataclass(frozen=True)
+class MaxGradientPenalty(Penalty):
+    r"""Largest squared norm of the critic's gradient in the batch: the Lipschitz constant itself.
+
+    .. math:: \max_{\hat x} \lVert \nabla_{\hat x} D(\hat x) \rVert_2^2, \qquad
+        \hat x = \epsilon x + (1 - \epsilon) G(z), \quad \epsilon \sim U[0, 1]
+
+    One :math:`\epsilon` per sample. Only the steepest sample of the local batch is pushed.
+
+    Use: With convex pairs such as :class:`~ganloss.NonSaturating`, after Lipschitz GANs; try
+    weights of 0.1 to 10.
+
+    Cost: As :class:`GradientPenalty`.
+
+    Peers: StudioGAN cal_maxgrad_penalty: same scale.
+
+    References:
+        Zhou et al., "Lipschitz Generative Adversarial Nets", ICML 2019, arXiv:1902.05687,
+        section 4.
+
+    >>> import torch
+    >>> critic = lambda x: x @ torch.tensor([3.0, 4.0])
+    >>> MaxGradientPenalty()(critic, real=torch.zeros(2, 2), fake=torch.ones(2, 2)).item()
+    25.0
+    """
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Both kinds of samples."""
+        return ("real", "fake")
+
+    def _penalty(
+        self,
+        critic: Callable[..., Any],
+        real: Tensor | None,
+        fake: Tensor | None,
+        random: Draws | None,
+    ) -> Tensor:
+        if real is None or fake is None:
+            raise TypeError("MaxGradientPenalty needs real and fake samples")
+        return input_gradient(critic, interpolates(real, fake, random)).square().sum(1).amax()
+
+
+@final
+@dataclass(frozen=True)
+class WGANDiv(Penalty):
+    r"""Penalty of the Wasserstein divergence: a high power of the gradient norm, without a centre.
+
+    .. math::
+        E_{\hat x}\big[\lVert \nabla_{\hat x} D(\hat x) \rVert_2^p\big], \qquad
+        \hat x = \epsilon x + (1 - \epsilon) G(z), \quad \epsilon \sim U[0, 1]
+
+    One :math:`\epsilon` per sample. The weight is the paper's k, 2. No Lipschitz constraint is
+    approximated: with the penalty the loss is a divergence by itself.
+
+    Args:
+        power: *p*, at least 2; 6 in the paper.
+
+    Use: With :class:`~ganloss.Wasserstein` (game ``wgan-div``).
+
+    Cost: As :class:`GradientPenalty`.
+
+    Peers: PyTorch-GAN wgan_div: k and p the same, at real and at fake samples in place of
+    interpolates, so twice as much.
+
+    References:
+        Wu et al., "Wasserstein Divergence for GANs", ECCV 2018, arXiv:1712.01026, section 3.
+
+    >>> import torch
+    >>> critic = lambda x: x @ torch.tensor([0.0, 2.0])
+    >>> WGANDiv()(critic, real=torch.zeros(2, 2), fake=torch.ones(2, 2)).item()
+    64.0
+    """
+
+    power: float = 6.0
+
+    def __post_init__(self) -> None:
+        if not self.power >= 2:
+            raise ValueError(f"power is {self.power}; at least 2 is needed (6 in the paper)")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Both kinds of samples."""
+        return ("real", "fake")
+
+    def _penalty(
+        self,
+        critic: Callable[..., Any],
+        real: Tensor | None,
+        fake: Tensor | None,
+        random: Draws | None,
+    ) -> Tensor:
+        if real is None or fake is None:
+            raise TypeError("WGANDiv needs real and fake samples")
+        squares = input_gradient(critic, interpolates(real, fake, random)).square().sum(1)
+        return squares.pow(self.power / 2).mean()
