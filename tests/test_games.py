@@ -23,6 +23,7 @@ from ganloss.games import ALIASES, canonical_name
         ("hinge", gl.Hinge(), {}, 1),
         ("ns-r1", gl.NonSaturating(), {"r1": 10.0}, 1),
         ("rgan", gl.Relativistic(gl.NonSaturating()), {}, 1),
+        ("dragan", gl.NonSaturating(), {"dragan": 10.0}, 1),
         ("ragan", gl.RelativisticAverage(gl.NonSaturating()), {}, 1),
         ("ralsgan", gl.RelativisticAverage(gl.LeastSquares(-1, 1)), {}, 1),
         ("rahinge", gl.RelativisticAverage(gl.Hinge()), {}, 1),

@@ -20,7 +20,7 @@ from ganloss.losses import (
     Wasserstein,
 )
 from ganloss.objective import Weight, WeightedSum, every
-from ganloss.penalties import PENALTIES, R1, R2, GradientPenalty, Penalty, WGANDiv
+from ganloss.penalties import DRAGAN, PENALTIES, R1, R2, GradientPenalty, Penalty, WGANDiv
 
 
 class Optimiser(Protocol):
@@ -264,8 +264,8 @@ _DCGAN = Optimisers.both(Adam(2e-4, (0.5, 0.999)))
 #: Published games by name. Sources: minimax and ns, Goodfellow et al. 2014 with DCGAN's optimiser
 #: (Radford et al. 2016); lsgan, Mao et al. 2017; wgan, Arjovsky et al. 2017, algorithm 1; wgan-gp,
 #: Gulrajani et al. 2017, algorithm 1; wgan-div, Wu et al. 2018, with wgan-gp's optimisers; hinge,
-#: Zhang et al. 2019 (SAGAN: spectral norm, two learning rates); ns-r1, Mescheder et al. 2018; rgan,
-#: ragan, ralsgan and rahinge, Jolicoeur-Martineau 2019; r3gan, Huang et al. 2024.
+#: Zhang et al. 2019 (SAGAN: spectral norm, two learning rates); ns-r1, Mescheder et al. 2018;
+#: dragan, Kodali et al. 2017, with DCGAN's optimiser; rgan, ragan, ralsgan and rahinge, Jolicoeur-Martineau 2019; r3gan, Huang et al. 2024.
 GAMES: dict[str, Game] = {
     "minimax": Game(Minimax(), optimisers=_DCGAN),
     "ns": Game(NonSaturating(), optimisers=_DCGAN),
@@ -299,6 +299,9 @@ GAMES: dict[str, Game] = {
         NonSaturating(),
         penalties={"r1": Weighted(R1(), 10.0)},
         optimisers=Optimisers.both(RMSprop(1e-4)),
+    ),
+    "dragan": Game(
+        NonSaturating(), penalties={"dragan": Weighted(DRAGAN(), 10.0)}, optimisers=_DCGAN
     ),
     "rgan": Game(Relativistic(NonSaturating()), optimisers=_DCGAN),
     "ragan": Game(RelativisticAverage(NonSaturating()), optimisers=_DCGAN),
