@@ -265,7 +265,8 @@ _DCGAN = Optimisers.both(Adam(2e-4, (0.5, 0.999)))
 #: (Radford et al. 2016); lsgan, Mao et al. 2017; wgan, Arjovsky et al. 2017, algorithm 1; wgan-gp,
 #: Gulrajani et al. 2017, algorithm 1; wgan-div, Wu et al. 2018, with wgan-gp's optimisers; hinge,
 #: Zhang et al. 2019 (SAGAN: spectral norm, two learning rates); ns-r1, Mescheder et al. 2018;
-#: dragan, Kodali et al. 2017, with DCGAN's optimiser; rgan, ragan, ralsgan and rahinge, Jolicoeur-Martineau 2019; r3gan, Huang et al. 2024.
+#: dragan, Kodali et al. 2017, with DCGAN's optimiser; rgan, ragan, ralsgan and rahinge,
+#: Jolicoeur-Martineau 2019; r3gan, Huang et al. 2024.
 GAMES: dict[str, Game] = {
     "minimax": Game(Minimax(), optimisers=_DCGAN),
     "ns": Game(NonSaturating(), optimisers=_DCGAN),
