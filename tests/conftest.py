@@ -10,14 +10,15 @@ import pytest
 #: Seconds of tests on one core of a small machine. What does not fit moves to a target of its own.
 BUDGETS = {
     "browser": 120,
-    "cli": 300,
+    "cli": 420,
     "conformance": 60,
     "controls": 30,
     "data": 30,
     "engine": 30,
     "losses": 30,
     "metrics": 60,
-    "parity": 120,
+    "networks": 30,
+    "parity": 200,
     "penalties": 30,
     "runs": 60,
     "terms": 60,

@@ -55,6 +55,12 @@ def test_defaults_and_meanings_are_those_of_the_class():
     assert card("hinge").meanings["margin"].startswith("m, positive; 1 in the papers")
 
 
+def test_a_term_with_two_sides_says_what_each_player_needs():
+    assert card("ac-gan").needs == (
+        "for D: real, real_labels, fake, fake_labels; for G: fake, fake_labels"
+    )
+
+
 def test_bibtex():
     reference = Reference.parse(
         'Gulrajani et al., "Improved Training of Wasserstein GANs", NeurIPS 2017, '
@@ -85,6 +91,8 @@ def test_two_papers_are_two_references():
         (r"a \\ b, \qquad c", "a\nb\nc"),
         (r"\mathrm{softplus}(-x)", "softplus(-x)"),
         (r"f^*(g)", "f*(g)"),
+        (r"\sqrt{(x - y)^2 + \epsilon^2}", "√((x - y)² + ε²)"),
+        (r"C(y \mid x) \neq \cos(\tilde d)", "C(y | x) ≠ cos(d\u0303)"),
     ],
 )
 def test_latex_in_plain_text(latex: str, text: str):

@@ -76,7 +76,10 @@ def test_the_losses_run_with_torch_alone():
     assert run(code) == "[]"
 
 
-@pytest.mark.parametrize("arguments", [[], ["train"], ["train", "generate"], ["demo"], ["doctor"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["train"], ["train", "generate"], ["demo"], ["doctor"], ["evaluate"], ["weights"]],
+)
 def test_no_help_imports_torch(arguments: list[str]):
     code = (
         "import sys\nfrom ganloss.cli import main\n"

@@ -23,7 +23,7 @@ LAYERS = (
         "_version",
         "_weights",
     ),
-    ("losses", "penalties", "terms", "objective", "games", "augment"),
+    ("losses", "penalties", "terms", "objective", "games", "augment", "aids"),
     ("cards", "check", "engine", "data", "networks", "metrics"),
     ("recipes", "runs"),
     ("lab", "cli"),

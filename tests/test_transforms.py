@@ -18,7 +18,33 @@ PAIRS = [
     gl.FDivergence("js"),
     gl.Relativistic(gl.NonSaturating()),
 ]
-TERMS = [gl.L1(), gl.MSE(), gl.PSNR(data_range=1.0), gl.Cosine(dim=1), gl.SSIM(data_range=1.0)]
+TERMS = [
+    gl.L1(),
+    gl.MSE(),
+    gl.Charbonnier(),
+    gl.PSNR(data_range=1.0),
+    gl.Cosine(dim=1),
+    gl.SSIM(data_range=1.0),
+    gl.FocalFrequency(),
+    gl.Contextual(),
+]
+#: Terms that are called in other ways, with what they learn from.
+LABELS = torch.tensor([0, 1, 0, 1])
+OTHERS = {
+    "variation": lambda x, y: gl.TotalVariation(isotropic=True)(x),
+    "style": gl.Style(features=lambda x: [x], value_range=None),
+    "lpips": gl.LPIPS(pretrained="random", value_range=(0, 1)),
+    "patches": lambda x, y: gl.PatchNCE()(fake=[x.flatten(2)], real=[y.flatten(2)]),
+    "2c": lambda x, y: gl.ConditionalContrastive()(
+        embeddings=x.flatten(1), proxies=y.flatten(1), labels=LABELS
+    ),
+    "d2d-ce": lambda x, y: gl.DataToDataCrossEntropy()(
+        embeddings=x.flatten(1), proxies=y.flatten(1), labels=LABELS
+    ),
+    "ac-gan": lambda x, y: gl.AuxiliaryClassifier().generator(fake=x[:, 0, 0], fake_labels=LABELS),
+    "stft": lambda x, y: gl.MultiResolutionSTFT()(x.flatten(1), y.flatten(1)),
+    "mel": lambda x, y: gl.MelSpectrogram(sample_rate=22050)(x.flatten(1), y.flatten(1)),
+}
 PENALTIES = [gl.GradientPenalty(), gl.R1(), gl.R2()]
 
 
@@ -39,6 +65,8 @@ def draw(*shape: int) -> tuple[Tensor, Tensor]:
 
 
 def assert_the_same_when_compiled(loss: Callable[..., Tensor], x: Tensor, y: Tensor) -> None:
+    # All terms share one call, and only a few versions of a function are compiled.
+    torch._dynamo.reset()
     results = []
     for function in (loss, torch.compile(loss, fullgraph=True, backend="aot_eager")):
         leaf = x.clone().requires_grad_(True)
@@ -56,6 +84,11 @@ def test_pairs_compile_into_one_graph(pair: gl.GANLoss):
 @pytest.mark.parametrize("term", TERMS, ids=name_of)
 def test_terms_compile_into_one_graph(term: gl.Term):
     assert_the_same_when_compiled(term, *draw(2, 3, 14, 14))
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_terms_with_other_calls_compile_into_one_graph(name: str):
+    assert_the_same_when_compiled(OTHERS[name], *draw(4, 3, 32, 32))
 
 
 @pytest.mark.parametrize("loss", [*map(both_sides, PAIRS), *TERMS])

@@ -15,6 +15,9 @@ from ganloss.terms import _HOMES as _TERM_HOMES
 from ganloss.terms import TERMS as TERMS
 
 if TYPE_CHECKING:
+    from ganloss.aids import ImagePool as ImagePool
+    from ganloss.aids import adaptive_weight as adaptive_weight
+    from ganloss.aids import top_k as top_k
     from ganloss.augment import DiffAugment as DiffAugment
     from ganloss.games import GAMES as GAMES
     from ganloss.games import Adam as Adam
@@ -69,19 +72,34 @@ if TYPE_CHECKING:
     from ganloss.penalties import Penalty as Penalty
     from ganloss.penalties import WGANDiv as WGANDiv
     from ganloss.terms import L1 as L1
+    from ganloss.terms import LPIPS as LPIPS
     from ganloss.terms import MSE as MSE
     from ganloss.terms import PSNR as PSNR
     from ganloss.terms import SSIM as SSIM
+    from ganloss.terms import AuxiliaryClassifier as AuxiliaryClassifier
+    from ganloss.terms import AuxiliaryDiscriminativeClassifier as AuxiliaryDiscriminativeClassifier
+    from ganloss.terms import Charbonnier as Charbonnier
+    from ganloss.terms import ConditionalContrastive as ConditionalContrastive
+    from ganloss.terms import Contextual as Contextual
     from ganloss.terms import Cosine as Cosine
     from ganloss.terms import CycleConsistency as CycleConsistency
+    from ganloss.terms import DataToDataCrossEntropy as DataToDataCrossEntropy
     from ganloss.terms import FeatureMatching as FeatureMatching
+    from ganloss.terms import FocalFrequency as FocalFrequency
     from ganloss.terms import GaussianKL as GaussianKL
     from ganloss.terms import Identity as Identity
     from ganloss.terms import KLDivergence as KLDivergence
     from ganloss.terms import MeanFeatureMatching as MeanFeatureMatching
+    from ganloss.terms import MelSpectrogram as MelSpectrogram
+    from ganloss.terms import MultiResolutionSTFT as MultiResolutionSTFT
     from ganloss.terms import MultiScaleSSIM as MultiScaleSSIM
+    from ganloss.terms import MutualInformation as MutualInformation
+    from ganloss.terms import PatchNCE as PatchNCE
     from ganloss.terms import Perceptual as Perceptual
+    from ganloss.terms import Style as Style
     from ganloss.terms import Term as Term
+    from ganloss.terms import TotalVariation as TotalVariation
+    from ganloss.terms import TwinAuxiliaryClassifier as TwinAuxiliaryClassifier
 
 _HOMES = {
     **_LOSS_HOMES,
@@ -89,6 +107,7 @@ _HOMES = {
     **_TERM_HOMES,
     "load_generator": "ganloss.networks.load",
     "DiffAugment": "ganloss.augment",
+    **dict.fromkeys(("ImagePool", "adaptive_weight", "top_k"), "ganloss.aids"),
     **dict.fromkeys(("Losses", "WeightedSum", "every", "ramp"), "ganloss.objective"),
     **dict.fromkeys(
         (

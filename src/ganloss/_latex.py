@@ -6,10 +6,12 @@ _SYMBOLS = {
     "sigma": "σ", "mu": "μ", "epsilon": "ε", "phi": "φ", "gamma": "γ", "nabla": "∇", "lambda": "λ",
     "theta": "θ", "psi": "ψ", "sum": "Σ", "prod": "Π", "to": "→ ", "cdot": "· ", "sim": "∼ ",
     "lVert": "‖", "rVert": "\x01", "|": "‖", "{": "{", "}": "}",
+    "alpha": "α", "tau": "τ", "pi": "π", "mid": "| ", "neq": "≠ ",
     ",": " ", ";": " ", " ": " ", "quad": "\n", "qquad": "\n", "\\": "\n",
 }  # fmt: skip
 #: Functions, which need a space before what follows; other unknown commands are layout.
-_FUNCTIONS = ("log", "max", "min", "exp")
+_FUNCTIONS = ("log", "max", "min", "exp", "cos")
+_ACCENTS = {"hat": "\u0302", "tilde": "\u0303"}
 _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 #: A command swallows the spaces after its letters.
 _TOKEN = re.compile(r"\\(?:([A-Za-z]+)\s*|(.))|(\s+)|(.)", re.DOTALL)
@@ -63,9 +65,12 @@ def _command(tokens: list[tuple[str, str]], i: int, command: str) -> tuple[str, 
         return ("½" if (top, bottom) == ("1", "2") else f"{_grouped(top)}/{_grouped(bottom)}"), i
     if command in ("mathrm", "text", "operatorname"):
         return _argument(tokens, i + 1)
-    if command == "hat":
+    if command in _ACCENTS:
         text, i = _argument(tokens, i + 1)
-        return text + "\u0302", i
+        return text + _ACCENTS[command], i
+    if command == "sqrt":
+        text, i = _argument(tokens, i + 1)
+        return f"√{_grouped(text)}", i
     if command in _FUNCTIONS:
         return command, i + 1
     return _SYMBOLS.get(command, ""), i + 1
@@ -84,7 +89,7 @@ def _script(mark: str, text: str) -> str:
         return "*"
     if mark == "^" and re.fullmatch(r"-?\d+", text):
         return text.translate(_SUPERSCRIPTS)
-    simple = re.fullmatch(r"\w\u0302?|\w+|\(\w+\)", text)
+    simple = re.fullmatch(r"\w[\u0302\u0303]?|\w+|\(\w+\)", text)
     return mark + (text if simple else f"({text})")
 
 

@@ -21,9 +21,10 @@ class WeightFile:
         name: what it is called here.
         use: what it is for.
         url: where it is published; its last part is the name of the file, which ends with the
-            beginning of its SHA-256.
-        megabytes: its size.
+            beginning of its SHA-256, unless that is given.
+        megabytes: its size, rounded up.
         licence: of the weights.
+        sha256: its SHA-256, or the beginning of it, where the name does not say.
     """
 
     name: str
@@ -31,6 +32,7 @@ class WeightFile:
     url: str
     megabytes: int
     licence: str
+    sha256: str = ""
 
     @property
     def file(self) -> str:
@@ -44,7 +46,19 @@ class WeightFile:
     @property
     def digest(self) -> str:
         """How its SHA-256 begins."""
-        return self.file.rsplit("-", 1)[1].removesuffix(".pth")
+        return self.sha256 or self.file.rsplit("-", 1)[1].removesuffix(".pth")
+
+
+def _lpips(backbone: str, sha256: str) -> WeightFile:
+    return WeightFile(
+        f"lpips-{backbone}",
+        "LPIPS",
+        "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/"
+        f"v0.1/{backbone}.pth",
+        1,
+        "BSD-2-Clause (Zhang et al.)",
+        sha256,
+    )
 
 
 WEIGHTS = {
@@ -58,18 +72,35 @@ WEIGHTS = {
     ),
     "vgg16": WeightFile(
         "vgg16",
-        "Perceptual, Style",
+        "Perceptual, Style, LPIPS",
         "https://download.pytorch.org/models/vgg16-397923af.pth",
         528,
         "BSD-3-Clause (torchvision)",
     ),
     "vgg19": WeightFile(
         "vgg19",
-        "Perceptual, Style",
+        "Perceptual",
         "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
         548,
         "BSD-3-Clause (torchvision)",
     ),
+    "alexnet": WeightFile(
+        "alexnet",
+        "LPIPS",
+        "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+        234,
+        "BSD-3-Clause (torchvision)",
+    ),
+    "squeezenet1_1": WeightFile(
+        "squeezenet1_1",
+        "LPIPS",
+        "https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",
+        5,
+        "BSD-3-Clause (torchvision)",
+    ),
+    "lpips-alex": _lpips("alex", "df73285e35b22355"),
+    "lpips-vgg": _lpips("vgg", "a78928a0af1e5f0f"),
+    "lpips-squeeze": _lpips("squeeze", "4a5350f23600cb79"),
 }
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any
 
@@ -202,7 +202,7 @@ def _default(item: Any) -> str:
     return repr(item.default_factory()) if item.default_factory is not MISSING else ""
 
 
-def _needs(cls: type) -> str:
+def _needs(cls: Any) -> str:
     if issubclass(cls, Penalty):
         # Defaults are class attributes, so this holds where arguments must be given as well.
         kinds = cls.__new__(cls).needs
@@ -218,12 +218,14 @@ def _needs(cls: type) -> str:
         if cls.batch_statistic:
             words += "; a statistic of the batch, local to a process unless across_processes"
         return words
-    words = ", ".join(_call_parameters(cls))
+    if hasattr(cls, "discriminator"):
+        sides = {"D": cls.discriminator, "G": cls.generator}
+        return "; ".join(f"for {k}: {', '.join(_parameters(side))}" for k, side in sides.items())
+    words = ", ".join(_parameters(getattr(cls, "forward", None) or cls.__call__))
     local = " (a statistic of the local batch)" if getattr(cls, "batch_statistic", False) else ""
     return words + local
 
 
-def _call_parameters(cls: type) -> list[str]:
-    call = getattr(cls, "forward", None) or cls.__call__
+def _parameters(call: Callable[..., Any]) -> list[str]:
     options = ("self", "weight", "reduction")
     return [name for name in inspect.signature(call).parameters if name not in options]

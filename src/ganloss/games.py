@@ -290,6 +290,12 @@ GAMES: dict[str, Game] = {
         critic_steps=5,
         optimisers=Optimisers.both(Adam(1e-4, (0.0, 0.9))),
     ),
+    "wgan-div": Game(
+        Wasserstein(),
+        penalties={"wgan-div": Weighted(WGANDiv(), 2.0)},
+        critic_steps=5,
+        optimisers=Optimisers.both(Adam(1e-4, (0.0, 0.9))),
+    ),
     "hinge": Game(
         Hinge(),
         constraint=SpectralNorm(),
@@ -302,24 +308,18 @@ GAMES: dict[str, Game] = {
         penalties={"r1": Weighted(R1(), 10.0)},
         optimisers=Optimisers.both(RMSprop(1e-4)),
     ),
+    "dragan": Game(
+        NonSaturating(), penalties={"dragan": Weighted(DRAGAN(), 10.0)}, optimisers=_DCGAN
+    ),
     "rgan": Game(Relativistic(NonSaturating()), optimisers=_DCGAN),
+    "ragan": Game(RelativisticAverage(NonSaturating()), optimisers=_DCGAN),
+    "ralsgan": Game(RelativisticAverage(LeastSquares(-1.0, 1.0)), optimisers=_DCGAN),
+    "rahinge": Game(RelativisticAverage(Hinge()), optimisers=_DCGAN),
     "r3gan": Game(
         Relativistic(NonSaturating()),
         penalties={"r1": Weighted(R1(), 1.0), "r2": Weighted(R2(), 1.0)},
         optimisers=Optimisers.both(Adam(2e-4, (0.0, 0.99))),
     ),
-    "dragan": Game(
-        NonSaturating(), penalties={"dragan": Weighted(DRAGAN(), 10.0)}, optimisers=_DCGAN
-    ),
-    "wgan-div": Game(
-        Wasserstein(),
-        penalties={"wgan-div": Weighted(WGANDiv(), 2.0)},
-        critic_steps=5,
-        optimisers=Optimisers.both(Adam(1e-4, (0.0, 0.9))),
-    ),
-    "ragan": Game(RelativisticAverage(NonSaturating()), optimisers=_DCGAN),
-    "ralsgan": Game(RelativisticAverage(LeastSquares(-1.0, 1.0)), optimisers=_DCGAN),
-    "rahinge": Game(RelativisticAverage(Hinge()), optimisers=_DCGAN),
     "fgan-kl": Game(FDivergence("kl"), optimisers=_DCGAN),
     "fgan-reverse-kl": Game(FDivergence("reverse-kl"), optimisers=_DCGAN),
     "fgan-js": Game(FDivergence("js"), optimisers=_DCGAN),

@@ -106,6 +106,63 @@ def test_a_metric_that_cannot_judge_says_so_first(
     assert "noise images mixed in" in sentence
 
 
+def test_with_few_images_or_on_request_the_metric_is_not_tried_and_that_is_said_first(
+    folders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("evaluate", str(folders / "few"), str(folders / "real"), "--features", "digits")
+    assert main([*words, "--count", "16"]) == 0
+    text = capsys.readouterr().out
+    first = text.splitlines()[1]
+    assert first.endswith("not tried on the real images: there are 20, and 64 are needed.")
+    assert "fd-digits@16" in text
+    assert "two halves of REAL, 8 images each" in text
+    assert main([*words, "--count", "16", "--no-self-test"]) == 0
+    assert "--no-self-test" in capsys.readouterr().out.splitlines()[1]
+
+
+def test_with_classes_the_trial_drops_classes(folders: Path) -> None:
+    from ganloss.metrics.selftest import self_test
+    from ganloss.runs.scoring import Request, prepare
+
+    ready = prepare(Request("demo:digits", str(folders / "real"), cond=True, count=100))
+    order = torch.randperm(900, generator=torch.Generator().manual_seed(0))
+    images, labels = SPLIT.train_images[order], SPLIT.train_labels[order]
+    assert ready.try_metric() == self_test(images, digits_features(), labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [("digits", "digits"), ("stacked-digits", "stacked-digits"), ("triangles", "random-vgg")],
+)
+def test_the_default_network_is_that_of_a_run_on_the_same_data(name: str, network: str) -> None:
+    from ganloss.data.images import load_images
+    from ganloss.runs.evaluation import evaluation_for
+    from ganloss.runs.scoring import Request, prepare
+
+    source = f"demo:{name}"
+    assert prepare(Request(source, source, count=16)).features.name == network
+    if name == "digits":  # the others take their time
+        evaluation = evaluation_for(load_images(source))
+        assert evaluation is not None
+        assert evaluation.name == f"fd-{network}@897"
+
+
+def test_colour_is_made_like_the_real_images(folders: Path, tmp_path: Path) -> None:
+    """Gray files saved as RGB give the gray images back, and the other way round three times."""
+    from ganloss.runs.scoring import Request, prepare
+
+    coloured = tmp_path / "coloured"
+    coloured.mkdir()
+    for path in (folders / "real").iterdir():
+        Image.open(path).convert("RGB").save(coloured / path.name)
+    gray = prepare(Request(str(folders / "real"), str(folders / "real"), count=20))
+    to_gray = prepare(Request(str(folders / "real"), str(coloured), count=20))
+    to_colour = prepare(Request(str(coloured), str(folders / "real"), count=20))
+    assert torch.equal(to_gray.fake, gray.fake)
+    assert torch.equal(to_colour.fake, gray.fake.expand(-1, 3, -1, -1))
+    assert any("made gray like REAL" in note for note in to_gray.notes)
+
+
 def test_pairs_are_of_the_same_name(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """10 log10(255² / MSE), computed here over the pixels of each pair."""
     words = ("evaluate", str(folders / "real"), str(folders / "noisy"), "--features", "digits")

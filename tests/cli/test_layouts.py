@@ -148,7 +148,7 @@ def test_data_check_says_what_it_sees(
         (lambda p: every_kind(p), "1 CMYK", 0),
         (
             lambda p: (fill(p, 10), (p / "x.png").write_text("no")),
-            "1 files cannot be read and stop training",
+            "1 file cannot be read and stops training",
             3,
         ),
     ],

@@ -1,21 +1,18 @@
-"""One independent float64 NumPy formula and one closed form for every entry.
+"""One independent float64 NumPy formula and one closed form for every pair and penalty.
 
 Nothing here calls ganloss; formulas are written from the papers the docstrings name. A key is the
-expression that makes the loss, so that an entry with parameters may have several formulas.
+expression that makes the loss, so that an entry with parameters may have several formulas. The
+terms are in ``term_formulas.py``.
 """
 
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any
 
 import numpy as np
 
 Array = np.ndarray
 Map = Callable[[Array], Array]
-#: Arguments of a term, in order or by name.
-Arguments = tuple[Array, ...] | dict[str, Any]
 
 
 def softplus(x: Array) -> Array:
@@ -404,211 +401,6 @@ def orthogonal(weights: Iterable[Array]) -> float:
             if i != j
         )
     )
-
-
-@dataclass(frozen=True)
-class TermFormula:
-    """A term: arguments to try, its formula, and numbers worked out by hand.
-
-    Args:
-        draw: arguments from a source of random numbers, in order or by name.
-        value: the formula of those arguments.
-        closed: arguments and the number they must give.
-    """
-
-    draw: Callable[[np.random.Generator], Arguments]
-    value: Callable[..., float]
-    closed: tuple[tuple[Arguments, float], ...]
-
-
-def _images(*shape: int) -> Callable[[np.random.Generator], Arguments]:
-    return lambda rng: (rng.random(shape), rng.random(shape))
-
-
-def _mean_per_sample(function: Callable[[Array, Array], float]) -> Callable[[Array, Array], float]:
-    return lambda x, y: float(np.mean([function(a, b) for a, b in zip(x, y, strict=True)]))
-
-
-def _cosine_distance(x: Array, y: Array) -> float:
-    return 1 - float(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)))
-
-
-def _gaussian_window() -> Array:
-    line = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
-    return np.outer(line, line) / line.sum() ** 2
-
-
-def _luminance_and_contrast(x: Array, y: Array) -> tuple[Array, Array]:
-    """Maps of one channel under Wang's 11x11 window, valid region, data range 1."""
-    x, y = (np.lib.stride_tricks.sliding_window_view(z, (11, 11)) for z in (x, y))
-    w = _gaussian_window()
-    mx, my = (x * w).sum((2, 3)), (y * w).sum((2, 3))
-    dx, dy = x - mx[..., None, None], y - my[..., None, None]
-    vx, vy, cov = ((z * w).sum((2, 3)) for z in (dx * dx, dy * dy, dx * dy))
-    luminance = (2 * mx * my + 0.01**2) / (mx**2 + my**2 + 0.01**2)
-    return luminance, (2 * cov + 0.03**2) / (vx + vy + 0.03**2)
-
-
-def _ssim(x: Array, y: Array) -> float:
-    """Wang et al. 2004, eqs. 13-17, of one image; the mean over channels."""
-    maps = [_luminance_and_contrast(a, b) for a, b in zip(x, y, strict=True)]
-    return float(np.mean([luminance * contrast for luminance, contrast in maps]))
-
-
-def _ms_ssim_of_channel(x: Array, y: Array) -> float:
-    """Wang et al. 2003, eq. 7."""
-    product, weights = 1.0, (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-    for scale, weight in enumerate(weights):
-        luminance, contrast = _luminance_and_contrast(x, y)
-        last = scale == len(weights) - 1
-        product *= max(0.0, float(np.mean(luminance * contrast if last else contrast))) ** weight
-        if not last:
-            x, y = (z.reshape(len(z) // 2, 2, -1, 2).mean((1, 3)) for z in (x, y))
-    return product
-
-
-def _softmax(z: Array) -> Array:
-    e = np.exp(z - z.max(1, keepdims=True))
-    return e / e.sum(1, keepdims=True)
-
-
-def _kl(logits: Array, target: Array) -> float:
-    return float((target * np.log(target / _softmax(logits))).sum(1).mean())
-
-
-def _gaussian_kl(mean: Array, log_variance: Array) -> float:
-    terms = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance)
-    return float(terms.reshape(len(mean), -1).sum(1).mean())
-
-
-def _maps(rng: np.random.Generator) -> Arguments:
-    def maps() -> list[list[Array]]:
-        return [[rng.normal(size=(4, 2, 3, 3)), rng.normal(size=(4, 5))], [rng.normal(size=(4, 3))]]
-
-    return {"fake": maps(), "real": maps()}
-
-
-def _pairs(fake: list[list[Array]], real: list[list[Array]]) -> list[tuple[Array, Array]]:
-    return list(zip(chain(*fake), chain(*real), strict=True))
-
-
-def _feature_matching(fake: list[list[Array]], real: list[list[Array]]) -> float:
-    return float(sum(np.abs(a - b).mean() for a, b in _pairs(fake, real)))
-
-
-def _mean_feature_matching(fake: list[list[Array]], real: list[list[Array]]) -> float:
-    return float(sum(((a.mean(0) - b.mean(0)) ** 2).sum() for a, b in _pairs(fake, real)))
-
-
-def _full(value: float, *shape: int) -> Array:
-    return np.full(shape, value)
-
-
-#: Generators that do not undo each other, so that a swap is seen.
-_GENERATORS = {"a_to_b": lambda x: 2 * x, "b_to_a": lambda y: 0.5 * y + 0.1}
-
-
-def _domains(rng: np.random.Generator) -> Arguments:
-    return {"real_a": rng.random((3, 2, 4)), "real_b": rng.random((3, 2, 4)), **_GENERATORS}
-
-
-def _cycle(real_a: Array, real_b: Array, a_to_b: Map, b_to_a: Map) -> float:
-    there = np.abs(b_to_a(a_to_b(real_a)) - real_a).mean()
-    return float(there + np.abs(a_to_b(b_to_a(real_b)) - real_b).mean())
-
-
-def _identity(real_a: Array, real_b: Array, a_to_b: Map, b_to_a: Map) -> float:
-    return float(np.abs(b_to_a(real_a) - real_a).mean() + np.abs(a_to_b(real_b) - real_b).mean())
-
-
-def _polynomials(x: Array, y: Array) -> float:
-    """Johnson et al. 2016, eq. 2, for phi = x, 3x and x^2."""
-    return float(
-        sum(((f(x) - f(y)) ** 2).mean() for f in (lambda z: z, lambda z: 3 * z, np.square))
-    )
-
-
-_HALF_AND_QUARTER = (_full(0.5, 1, 1, 176, 176), _full(0.25, 1, 1, 176, 176))
-_ONE_AND_THREE = {"real_a": _full(1, 1, 1), "real_b": _full(3, 1, 1), **_GENERATORS}
-
-TERMS: dict[str, TermFormula] = {
-    "L1()": TermFormula(
-        _images(3, 2, 4),
-        lambda x, y: float(np.abs(x - y).mean()),
-        (((np.array([[1.0, 2.0]]), np.array([[0.0, 4.0]])), 1.5),),
-    ),
-    "MSE()": TermFormula(
-        _images(3, 2, 4),
-        lambda x, y: float(((x - y) ** 2).mean()),
-        (((np.array([[1.0, 2.0]]), np.array([[0.0, 4.0]])), 2.5),),
-    ),
-    "PSNR(data_range=1.0)": TermFormula(
-        _images(3, 2, 4),
-        _mean_per_sample(lambda a, b: 10 * math.log10(((a - b) ** 2).mean() + 1e-12)),
-        (((_full(0.1, 1, 2), _full(0, 1, 2)), -20.0),),  # MSE .01
-    ),
-    "PSNR(data_range=255.0)": TermFormula(
-        lambda rng: (255 * rng.random((3, 2, 4)), 255 * rng.random((3, 2, 4))),
-        _mean_per_sample(lambda a, b: 10 * math.log10(((a - b) ** 2).mean() / 255**2 + 1e-12)),
-        (((_full(10, 1, 2), _full(0, 1, 2)), -20 * math.log10(25.5)),),  # 28.1308 dB
-    ),
-    "Cosine()": TermFormula(
-        lambda rng: (rng.normal(size=(4, 5)), rng.normal(size=(4, 5))),
-        _mean_per_sample(_cosine_distance),
-        (((np.array([[1.0, 2, 3]]), np.array([[4.0, 5, 6]])), 1 - 32 / math.sqrt(14 * 77)),),
-    ),
-    "SSIM(data_range=1.0)": TermFormula(
-        _images(2, 2, 15, 13),
-        lambda x, y: 1 - float(np.mean([_ssim(a, b) for a, b in zip(x, y, strict=True)])),
-        # 1 - (2ab + C1) / (a^2 + b^2 + C1) for constants .5 and .25: index .8000639795.
-        (((_full(0.5, 1, 1, 11, 11), _full(0.25, 1, 1, 11, 11)), 1 - 0.2501 / 0.3126),),
-    ),
-    "MultiScaleSSIM(data_range=1.0)": TermFormula(
-        _images(1, 1, 176, 176),
-        lambda x, y: 1 - _ms_ssim_of_channel(x[0, 0], y[0, 0]),
-        (
-            (
-                (_full(0.5, 1, 1, 176, 176), _full(0.25, 1, 1, 176, 176)),
-                1 - (0.2501 / 0.3126) ** 0.1333,
-            ),
-        ),
-    ),
-    "Perceptual(features=lambda x: [x, 3 * x, x * x], value_range=None)": TermFormula(
-        _images(3, 2, 4, 4),
-        _polynomials,
-        (((_full(1, 4, 1, 2, 2), _full(0.5, 4, 1, 2, 2)), 3.0625),),  # .25 + 2.25 + .5625
-    ),
-    "FeatureMatching()": TermFormula(
-        _maps,
-        _feature_matching,
-        (
-            (
-                {
-                    "fake": [[_full(1, 2, 3), _full(2, 2, 4)], [_full(3, 2, 3), _full(6, 2, 4)]],
-                    "real": [[_full(0, 2, 3), _full(0, 2, 4)], [_full(0, 2, 3), _full(0, 2, 4)]],
-                },
-                12.0,
-            ),
-        ),
-    ),
-    "MeanFeatureMatching()": TermFormula(
-        _maps,
-        _mean_feature_matching,
-        (({"fake": [[np.array([[0.0, 2], [4, 6]])]], "real": [[_full(1, 2, 2)]]}, 10.0),),
-    ),
-    "CycleConsistency()": TermFormula(_domains, _cycle, ((_ONE_AND_THREE, 0.3),)),
-    "Identity()": TermFormula(_domains, _identity, ((_ONE_AND_THREE, 3.4),)),
-    "KLDivergence()": TermFormula(
-        lambda rng: (rng.normal(size=(4, 3)), _softmax(rng.normal(size=(4, 3)))),
-        _kl,
-        (((np.log(Q)[None], P[None]), KL_PQ), ((np.log(P)[None], Q[None]), KL_QP)),
-    ),
-    "GaussianKL()": TermFormula(
-        lambda rng: (rng.normal(size=(4, 2, 3)), rng.normal(size=(4, 2, 3))),
-        _gaussian_kl,
-        (((_full(1, 1, 1), _full(math.log(4), 1, 1)), 2 - math.log(2)),),  # N(1, 4): 1.3068528194
-    ),
-}
 
 
 def missing(classes: Iterable[type], formulas: Iterable[str]) -> list[str]:

@@ -3,32 +3,32 @@
 import pytest
 
 import ganloss as gl
-from conformance import formulas
+from conformance import class_formulas, formulas, term_formulas
 from ganloss.check import check
 from ganloss.check.load import build
 
 EVERY = [*formulas.LOSSES, *formulas.PENALTIES, "Orthogonal()"]
 NAMESPACE = {name: getattr(gl, name) for name in gl.PUBLIC_NAMES} | {"abs": abs}
-#: The battery draws images, where Cosine must be told the dimension; its network is a real one.
-TERMS = [n for n in formulas.TERMS if not n.startswith(("Perceptual", "PSNR(data_range=255"))]
+#: Networks are tried with their usual arguments, below; 255 is not the range of its images.
+_ELSEWHERE = ("Perceptual", "Style", "LPIPS", "PSNR(data_range=255")
+#: Without the side, where there are two: the battery tries both.
+_WHOLE = (
+    n.partition(").")[0] + ")" if ")." in n else n
+    for n in term_formulas.TERMS | class_formulas.TERMS
+)
+TERMS = list(dict.fromkeys(n for n in _WHOLE if not n.startswith(_ELSEWHERE)))
 
 
 @pytest.mark.parametrize("expression", [*EVERY, *TERMS])
 def test_the_battery_holds(expression: str) -> None:
     thing = build(expression, NAMESPACE, "ganloss")
-    report = check(thing, _kind(thing))
+    report = check(thing)
     assert report.ok, str(report)
     fewest = 6 if getattr(thing, "of_weights", False) else 10
     assert sum(finding.verdict == "ok" for finding in report.findings) >= fewest
 
 
-def _kind(thing: object) -> str | None:
-    """Terms that are not called with images are compared with themselves, to say how."""
-    entries = {cls: name for name, cls in gl.TERMS.items()}
-    return entries.get(type(thing))
-
-
-@pytest.mark.parametrize("name", ["perceptual", "cosine"])
+@pytest.mark.parametrize("name", ["perceptual", "style", "lpips", "cosine"])
 def test_the_battery_holds_for_usual_arguments(name: str) -> None:
     from ganloss.check import _reference
 

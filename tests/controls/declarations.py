@@ -20,7 +20,7 @@ class Pair:
 class SizeMatters(Pair):
     """Its size does not matter."""
 
-    batch_size_matters = True
+    compares_samples = True
 
 
 class Statistic(Pair):

@@ -34,7 +34,7 @@ def worst_relative_difference(a: list[torch.Tensor], b: list[torch.Tensor]) -> f
     return max(float((x - y).abs().max() / y.abs().max()) for x, y in zip(a, b, strict=True))
 
 
-@pytest.mark.parametrize("name", ["wgan-gp", "ns", "rgan", "hinge", "ragan"])
+@pytest.mark.parametrize("name", ["ns", "wgan-gp", "ragan", "classes", "pix2pix", "cyclegan"])
 def test_two_processes_equal_one_to_1e_8(name: str, tmp_path: Path) -> None:
     one = train(name, tmp_path / "one.pt", 1)
     two = train(name, tmp_path / "two.pt", 2)
@@ -46,6 +46,12 @@ def test_two_processes_of_two_micro_batches_equal_one_of_one(tmp_path: Path) -> 
     one = train("hinge", tmp_path / "one.pt", 1, accumulate=1)
     two = train("hinge", tmp_path / "two.pt", 2, accumulate=2)
     assert worst_relative_difference(two, one) < 1e-8
+
+
+def test_control_means_of_each_process_differ(tmp_path: Path) -> None:
+    one = train("ragan", tmp_path / "one.pt", 1)
+    two = train("ragan", tmp_path / "two.pt", 2, epsilon="local")
+    assert worst_relative_difference(two, one) > 1e-4
 
 
 def test_control_epsilon_drawn_by_each_process_differs(tmp_path: Path) -> None:

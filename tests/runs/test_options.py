@@ -1,21 +1,30 @@
 """Settings turned into values, and the refusals that need more than one of them."""
 
-from dataclasses import dataclass, replace
+import time
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
+import torch
 from PIL import Image
-from torch import Tensor
 
 from ganloss import GAMES, DiffAugment
 from ganloss._errors import UsageError
 from ganloss.engine.rates import RateSchedule
-from ganloss.losses._pair import GANLoss, Sides
+from ganloss.runs.evaluation import Evaluation
 from ganloss.runs.options import augment_for, check_augment, schedule_for
 from ganloss.runs.run import game_for
 from ganloss.runs.settings import GenerateSettings
 from ganloss.runs.training import train
+
+
+class Silent:
+    def started(self, run: object) -> None: ...
+
+    def progressed(self, step: int, total: int | None, done: float) -> None: ...
+
+    def snapped(self, row: object) -> None: ...
+
 
 SETTINGS = GenerateSettings(data="demo:digits", steps=100)
 
@@ -67,28 +76,19 @@ def test_points_are_not_augmented_as_images_are() -> None:
         check_augment(DiffAugment(), (2,))
 
 
-@dataclass(frozen=True)
-class Average(GANLoss):
-    """A pair that compares scores with the other batch's mean."""
-
-    batch_statistic: ClassVar[bool] = True
-    generator_needs_real: ClassVar[bool] = True
-
-    def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
-        return -(real - fake.mean()), fake - real.mean()
-
-    def _generator(self, real: Tensor | None, fake: Tensor) -> Sides:
-        return None, -fake
-
-
-def test_a_statistic_of_the_batch_is_not_cut_into_micro_batches(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(GAMES, "ns", replace(GAMES["ns"], pair=Average()))
-    settings = replace(SETTINGS, loss="ns", accumulate=4)
+@pytest.mark.parametrize("name", ["ragan", "ralsgan", "rahinge"])
+def test_a_statistic_of_the_batch_is_not_cut_into_micro_batches(name: str) -> None:
+    settings = replace(SETTINGS, loss=name, accumulate=4)
     with pytest.raises(UsageError, match="a statistic of the whole batch, which --accumulate 4"):
         game_for(settings)
-    assert game_for(replace(settings, accumulate=1)).pair == Average()
+    assert game_for(replace(settings, accumulate=1)).pair == GAMES[name].pair
+
+
+def test_every_other_published_game_is_cut() -> None:
+    cut = {name for name, game in GAMES.items() if not game.pair.batch_statistic}
+    assert set(GAMES) - cut == {"ragan", "ralsgan", "rahinge"}
+    for name in cut:
+        game_for(replace(SETTINGS, loss=name, accumulate=4))
 
 
 def test_patience_needs_images_enough_for_a_score(tmp_path: Path) -> None:
@@ -101,3 +101,22 @@ def test_patience_needs_images_enough_for_a_score(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="10 images are too few to score samples"):
         train(settings, None)  # type: ignore[arg-type]
     assert not (tmp_path / "runs").exists()
+
+
+def test_where_time_is_the_limit_most_of_it_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores that take longer than the time between two snaps must not starve training."""
+    score = Evaluation.score
+
+    def slow(self: Evaluation, samples: torch.Tensor) -> float:
+        time.sleep(0.4)
+        return score(self, samples)
+
+    monkeypatch.setattr(Evaluation, "score", slow)
+    settings = replace(SETTINGS, steps=None, minutes=0.05, out=str(tmp_path), loss="ns")
+    outcome = train(settings, Silent())
+    scored = [row for row in outcome.run.rows() if "fd" in row]
+    # Before the first step, one after 1/20 of the time, then 9 × 0.4 s later (which is too late),
+    # and at the end.
+    assert len(scored) == 3

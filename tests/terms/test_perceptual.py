@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import ganloss as gl
 from ganloss._errors import WeightsError
-from ganloss.terms.features import _layer_names
+from ganloss.terms._networks import layer_names
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
@@ -95,18 +95,18 @@ def test_johnsons_formula_on_a_real_vgg():
 
 
 def test_layer_names_are_those_of_the_papers():
-    names = _layer_names(torchvision.models.vgg16(weights=None).features)
+    names = layer_names(torchvision.models.vgg16(weights=None).features)
     published = {"relu1_2": 3, "relu2_2": 8, "relu3_3": 15, "relu4_3": 22, "relu5_3": 29}
     assert {name: names[name] for name in published} == published
     assert names["pool5"] == 30
-    names = _layer_names(torchvision.models.vgg19(weights=None).features)
+    names = layer_names(torchvision.models.vgg19(weights=None).features)
     assert names["conv5_4"] == 34
 
 
 def test_a_convolution_is_not_overwritten_by_the_relu_after_it():
     """All of torchvision's ReLUs work in place: a stored conv1_1 would be relu1_1."""
     perceptual = vgg(layers=("conv1_1", "relu1_1"))
-    conv, relu = perceptual._maps(draw(1, 3, 16, 16))
+    conv, relu = perceptual.maps(draw(1, 3, 16, 16))
     assert conv.min() < 0
     torch.testing.assert_close(relu, conv.relu())
 

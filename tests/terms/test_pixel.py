@@ -163,3 +163,54 @@ def test_images_must_say_where_the_vectors_lie():
 def test_a_dimension_that_cannot_be_is_refused(dim: int):
     with pytest.raises(ValueError, match=f"dim is {dim}"):
         gl.Cosine(dim=dim)(draw(2, 3), draw(2, 3))
+
+
+def test_charbonnier_has_a_finite_gradient_at_equality_and_for_any_size():
+    for eps in (1e-3, 1e-25):  # whose square is 0 in fp32
+        x = torch.tensor([[0.0, 1e-30, 1e30, -1e30]], requires_grad=True)
+        value = gl.Charbonnier(eps=eps)(x, torch.zeros(1, 4), reduction="sum")
+        value.backward()
+        assert torch.isfinite(value)
+        torch.testing.assert_close(x.grad, torch.tensor([[0.0, 1e-30 / eps, 1.0, -1.0]]) / 4)
+
+
+def test_charbonnier_tends_to_l1():
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.rand(2, 4, 5, generator=generator, dtype=torch.float64)
+    assert gl.Charbonnier(eps=1e-9)(x, y).item() == pytest.approx(gl.L1()(x, y).item(), abs=1e-8)
+
+
+@pytest.mark.parametrize("eps", [0.0, -1e-3, float("inf"), float("nan")])
+def test_charbonnier_refuses_an_epsilon_that_rounds_nothing(eps: float):
+    with pytest.raises(ValueError, match="must be positive and finite"):
+        gl.Charbonnier(eps=eps)
+
+
+@pytest.mark.parametrize("isotropic", [False, True])
+def test_total_variation_of_a_flat_image_is_zero_with_zero_gradient(isotropic: bool):
+    """piq's isotropic one is NaN here: the root of 0 has no derivative."""
+    x = torch.full((2, 3, 4, 4), 0.5, requires_grad=True)
+    value = gl.TotalVariation(isotropic=isotropic)(x)
+    value.backward()
+    assert value.item() == 0
+    assert torch.equal(x.grad, torch.zeros_like(x))
+
+
+def test_total_variation_of_a_diagonal_edge():
+    """A falling staircase: four pixels drop by 1 to the right and by 1 down."""
+    x = torch.triu(torch.ones(5, 5), 1).flip(-1)[None, None].double()
+    assert gl.TotalVariation()(x).item() == pytest.approx(4 * 2 / 25)
+    assert gl.TotalVariation(isotropic=True)(x).item() == pytest.approx(4 * math.sqrt(2) / 25)
+
+
+def test_total_variation_needs_images():
+    with pytest.raises(ValueError, match=r"\(N, C, H, W\)"):
+        gl.TotalVariation()(torch.rand(3, 4, 4))
+
+
+def test_total_variation_takes_weights():
+    x = torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    each = gl.TotalVariation()(x, reduction="none")
+    weight = torch.tensor([1.0, 0.0, 2.0])
+    found = gl.TotalVariation()(x, weight=weight)
+    torch.testing.assert_close(found, (weight * each).sum() / 3)

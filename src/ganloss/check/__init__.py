@@ -41,11 +41,12 @@ def check(thing: Any, like: str | None = None) -> Report:
 
     name = getattr(thing, "__name__", None) or repr(thing)
     reference, side, shape = _reference(like)
+    shape = shape or terms.shape_of(thing)
     against = f", compared with {like}" if like else ""
     if side is not None:
         findings = pairs.check_side(thing, reference, cast("pairs.Player", side))
         return Report(f"{name} as a {side}'s loss{against}", findings)
-    if hasattr(thing, "discriminator") and hasattr(thing, "generator"):
+    if shape is None and hasattr(thing, "discriminator") and hasattr(thing, "generator"):
         return Report(f"{name} as a pair{against}", pairs.check_pair(thing, reference))
     if isinstance(thing, Penalty) or isinstance(reference, Penalty) or _takes_a_critic(thing):
         return Report(f"{name} as a penalty{against}", penalties.check_penalty(thing, reference))
@@ -97,4 +98,7 @@ _EXAMPLES = {
     "consistency": "Consistency(DiffAugment())",
     "cosine": "Cosine(dim=1)",
     "perceptual": 'Perceptual(pretrained="random", value_range=(0, 1))',
+    "style": 'Style(pretrained="random", value_range=(0, 1))',
+    "lpips": 'LPIPS(pretrained="random", value_range=(0, 1))',
+    "mel": "MelSpectrogram(sample_rate=22050)",
 }

@@ -25,7 +25,8 @@ class Subject:
         learns: names of the inputs it sends gradients to.
         none: gives the loss of each sample ``(N,)``, where there is such a thing.
         batch_statistic: declares that there is none.
-        batch_size_matters: declares that a batch written twice has another loss.
+        compares_samples: declares that the number of samples is part of the formula.
+        constant_weights: declares that a factor of the formula gets no gradient.
         smallest_batch: declares how many samples are needed.
         degenerate: inputs by name on which losses like to break.
         misuses: inputs by name that must raise.
@@ -37,7 +38,8 @@ class Subject:
     learns: Sequence[str]
     none: Callable[[Inputs], Tensor] | None = None
     batch_statistic: bool = False
-    batch_size_matters: bool = False
+    compares_samples: bool = False
+    constant_weights: bool = False
     smallest_batch: int = 1
     degenerate: Mapping[str, Inputs] = field(default_factory=dict[str, Inputs])
     misuses: Mapping[str, Inputs] = field(default_factory=dict[str, Inputs])

@@ -9,7 +9,7 @@ from ganloss._importing import import_typed
 from ganloss._lazy import suggest
 
 #: Arguments that losses need and that have no default, as the battery's images have them.
-_USUAL: dict[str, Any] = {"data_range": 1.0, "value_range": (0.0, 1.0)}
+_USUAL: dict[str, Any] = {"data_range": 1.0, "value_range": (0.0, 1.0), "sample_rate": 22050.0}
 
 
 def load(target: str) -> Any:

@@ -52,7 +52,7 @@ def _subject(pair: Any, player: Player) -> Subject:
         player,
         needs_real=needs_real,
         batch_statistic=statistic,
-        batch_size_matters=bool(getattr(pair, "batch_size_matters", False)),
+        compares_samples=bool(getattr(pair, "compares_samples", False)),
         smallest_batch=int(getattr(pair, "smallest_batch", 1)),
     )
 
@@ -90,7 +90,7 @@ def _subject_of_calls(
     *,
     needs_real: bool,
     batch_statistic: bool = False,
-    batch_size_matters: bool = False,
+    compares_samples: bool = False,
     smallest_batch: int = 1,
 ) -> Subject:
     def draw(samples: int, seed: int) -> Inputs:
@@ -123,7 +123,7 @@ def _subject_of_calls(
         learns=needed if player == "discriminator" else ("fake",),
         none=None if none is None else lambda inputs: none(**inputs),
         batch_statistic=batch_statistic,
-        batch_size_matters=batch_size_matters,
+        compares_samples=compares_samples,
         smallest_batch=smallest_batch,
         degenerate={
             "equal scores": pick(x, x),

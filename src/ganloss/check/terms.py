@@ -7,12 +7,25 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from ganloss.check import term_inputs
 from ganloss.check._report import Finding, Wrong, examine
 from ganloss.check._subject import Inputs, Subject, accepts, normal, parameters, uniform
 from ganloss.check.properties import EVERY, agrees_with, is_a_value
+from ganloss.terms import TERMS
 
 #: How a term is called.
-Shape = Literal["images", "classes", "gaussians", "features", "translation"]
+Shape = Literal[
+    "images",
+    "image",
+    "classes",
+    "gaussians",
+    "features",
+    "translation",
+    "patches",
+    "labels",
+    "embeddings",
+    "codes",
+]
 
 #: Entries of TERMS that are not called with (input, target) images.
 SHAPES: dict[str, Shape] = {
@@ -22,10 +35,24 @@ SHAPES: dict[str, Shape] = {
     "mean-feature-matching": "features",
     "cycle": "translation",
     "identity": "translation",
+    "total-variation": "image",
+    "patch-nce": "patches",
+    "ac-gan": "labels",
+    "tac-gan": "labels",
+    "adc-gan": "labels",
+    "2c": "embeddings",
+    "d2d-ce": "embeddings",
+    "infogan": "codes",
 }
 
 #: Samples that terms of images and of vectors are tried with, smallest first.
-_SAMPLE_SHAPES = ((3, 8, 8), (3, 16, 16), (3, 32, 32), (3, 64, 64), (1, 192, 192), (6,), (4, 6))
+_SAMPLE_SHAPES = (
+    *((3, side, side) for side in (8, 16, 32, 64)),
+    (1, 192, 192),
+    (6,),
+    (4, 6),
+    (2400,),
+)
 
 
 def check_term(term: Any, reference: Any = None, shape: Shape | None = None) -> list[Finding]:
@@ -47,6 +74,11 @@ def check_term(term: Any, reference: Any = None, shape: Shape | None = None) -> 
     return [*examine(subject, properties), *examine(term, [is_a_value])]
 
 
+def shape_of(thing: object) -> Shape | None:
+    """How one of our own terms is called, or None for anything else and for images."""
+    return next((shape for name, shape in SHAPES.items() if type(thing) is TERMS[name]), None)
+
+
 def _in_float64(term: Any) -> Any:
     """Copy of a network in float64, so that finite differences have digits to work with."""
     return copy.deepcopy(term).double() if isinstance(term, nn.Module) else term
@@ -60,7 +92,11 @@ def _guess(term: Any) -> Shape:
         return "features"
     if "log_variance" in names:
         return "gaussians"
-    return "classes" if "logits" in names else "images"
+    if "embeddings" in names:
+        return "embeddings"
+    if "logits" in names:
+        return "codes" if "categories" in names else "classes"
+    return "image" if "input" in names and "target" not in names else "images"
 
 
 def _subject(term: Any, shape: Shape) -> Subject:
@@ -70,6 +106,11 @@ def _subject(term: Any, shape: Shape) -> Subject:
         "gaussians": _gaussians,
         "features": _features,
         "translation": _translation,
+        "image": term_inputs.image,
+        "patches": term_inputs.patches,
+        "labels": term_inputs.labels,
+        "embeddings": term_inputs.embeddings,
+        "codes": term_inputs.codes,
     }
     return makers[shape](term)
 
@@ -118,6 +159,7 @@ def _images(term: Any) -> Subject:
         learns=("input",),
         none=none,
         batch_statistic=bool(getattr(term, "batch_statistic", False)),
+        constant_weights=bool(getattr(term, "constant_weights", False)),
         degenerate={
             "identical": {"input": x, "target": x.clone()},
             "zero": {"input": 0 * ones, "target": 0 * ones},

@@ -28,6 +28,7 @@ examples
   ganloss train generate --data ./my_photos --loss r3gan --image-size 32 --minutes 10
   ganloss data check ./my_photos
   ganloss sample runs/00000-wgan-gp-digits-s0 --seeds 0-63
+  ganloss evaluate ./my_photos runs/00000-r3gan-my_photos-s0
   ganloss train generate --resume auto --data ./my_photos --loss r3gan --image-size 32
 """
 

@@ -75,6 +75,8 @@ class TerminalReporter:
             self._line("metric", f"{evaluation.name}, lower is better; "
                                  f"real images {_short(evaluation.reference)}, "
                                  f"noise {_short(evaluation.noise)}")  # fmt: skip
+            if evaluation.warning:
+                self._line("warning", evaluation.warning)
         for name, reason in run.data.skipped[:5]:
             self._line("skipped", f"{name}: {reason}")
         again = f"  (continued at step {run.engine.step:,})" if run.resumed else ""
@@ -133,11 +135,11 @@ class TerminalReporter:
 
 
 def summary(score: float, outcome: "Outcome") -> str:
-    """One sentence that gives the score its meaning."""
+    """Give the score its meaning; first, whether it can be trusted at all."""
     evaluation = outcome.evaluation
     if evaluation is None:
         return f"score {_short(score)}"
-    return (
+    return (f"{evaluation.warning} " if evaluation.warning else "") + (
         f"{evaluation.name} {_short(score)}: {score / evaluation.reference:.2f} times the score of "
         f"{evaluation.reference_meaning} ({_short(evaluation.reference)}); uniform noise scores "
         f"{_short(evaluation.noise)}"

@@ -57,8 +57,8 @@ def _parser() -> _Parser:
     add("real", metavar="REAL", help="a folder, a zip or demo:NAME of real images")
     add("fake", metavar="FAKE", help="the same of generated images, a run or its export folder")
     add("--features", choices=_FEATURES, default="auto",
-        help="network whose features are compared (default: digits for demo:digits, otherwise "
-        "random-vgg; neither needs a download)")  # fmt: skip
+        help="network whose features are compared (default: the digit net for bundled digits, "
+        "otherwise random-vgg; neither needs a download)")  # fmt: skip
     add("--weights", default="auto", metavar="PATH", help="file of the Inception weights")
     add("--count", "--num-samples", type=int, metavar="N",
         help="images on each side (default: as many as leave as many real ones to refer to, at "

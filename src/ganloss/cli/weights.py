@@ -53,7 +53,7 @@ def _fetch(name: str) -> None:
     weights = _weights.known_weights(name)
     if _weights.find(weights) is None:
         _say(f"downloading {weights.url}, {weights.megabytes} MiB")
-    without = "--features random-vgg for evaluate, pretrained='random' for Perceptual"
+    without = "--features random-vgg for evaluate, pretrained='random' for terms"
     _say(str(_weights.fetch(weights, by_hand="its path where it is used", without=without)))
 
 

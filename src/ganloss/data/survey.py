@@ -138,7 +138,9 @@ def _unreadable(source: Source, headers: Sequence[Header | str], workers: int) -
         return []
     examples = tuple(f"{name}: {text}" for name, text in list(bad.items())[:5])
     stops = len(bad) > MOST_UNREADABLE * len(source.files)
-    what = f"{len(bad)} files cannot be read and {'stop training' if stops else 'are skipped'}"
+    one = len(bad) == 1
+    then = f"stop{'s' * one} training" if stops else f"{'is' if one else 'are'} skipped"
+    what = f"{len(bad)} file{'s' * (not one)} cannot be read and {then}"
     return [Oddity(what, examples, stops)]
 
 
@@ -161,16 +163,20 @@ def _shapes(source: Source, headers: Sequence[Header | str], kind: Kind) -> list
         f"over {_LONG:.0f} times as long as wide": [
             name for name, (a, b) in sides.items() if b > _LONG * a
         ],
-        "transparent in places, which become white": [
+        "transparent in places, which will be white": [
             name for name, h in found if h.mode in ("RGBA", "LA", "PA")
         ],
-        "gray among colour ones, and become colour": grays if mixed else [],
+        "gray among colour ones, and will be colour": grays if mixed else [],
     }
     return [
-        Oddity(f"{len(names)} images are {what}", tuple(names[:3]))
+        Oddity(f"{_images(len(names))} {what}", tuple(names[:3]))
         for what, names in groups.items()
         if names
     ]
+
+
+def _images(count: int) -> str:
+    return "1 image is" if count == 1 else f"{count} images are"
 
 
 def _duplicates(source: Source) -> list[Oddity]:

@@ -36,6 +36,7 @@ class Engine:
         optimisers: one for each phase, by its name.
         batches: gives this process's real batch number *k*, scaled to [-1, 1].
         labels: gives the classes of that batch, or None.
+        sources: gives what is translated in that batch, or None.
         batch_size: samples in a global batch.
         seed: seed of the run.
         hardware: device, precision and processes.
@@ -46,6 +47,7 @@ class Engine:
             numbers belong to samples, and buffers (power iterations) advance once per update.
         clip_norm: largest total norm of a player's gradient, or None.
         schedule: factor of every learning rate at a step, or None.
+        controllers: modules with buffers that losses change, e.g. image pools; they are saved.
 
     Raises:
         UsageError: the batch does not divide into processes and micro-batches, or a network to be
@@ -61,6 +63,7 @@ class Engine:
         *,
         batches: Callable[[int], Tensor],
         labels: Callable[[int], Tensor | None] | None = None,
+        sources: Callable[[int], Tensor] | None = None,
         batch_size: int,
         seed: int = 0,
         hardware: Hardware | None = None,
@@ -69,6 +72,7 @@ class Engine:
         accumulate: int = 1,
         clip_norm: float | None = None,
         schedule: Schedule | None = None,
+        controllers: Mapping[str, nn.Module] | None = None,
     ) -> None:
         _check_ownership(phases, optimisers)
         self.step = 0
@@ -76,6 +80,7 @@ class Engine:
         self._optimisers = dict(optimisers)
         self._batches = batches
         self._labels = labels
+        self._sources = sources
         self._seed = seed
         self._hardware = hardware or Hardware()
         self._rows = batch_size
@@ -85,6 +90,7 @@ class Engine:
         self._micro_batches = accumulate
         self._clip_norm = clip_norm
         self._schedule = schedule
+        self._controllers = dict(controllers or {})
         self._rates = {n: [g["lr"] for g in o.param_groups] for n, o in optimisers.items()}
         self._average = average
         self._averaged = averaged
@@ -189,7 +195,8 @@ class Engine:
         )
         batch = self.step * self._batches_per_step + repeat
         labels = None if self._labels is None else self._labels(batch)
-        return Turn(self.step, self._batches(batch), draws, labels)
+        source = None if self._sources is None else self._sources(batch)
+        return Turn(self.step, self._batches(batch), draws, labels, source)
 
     def _give_turn_to(self, phase: Phase) -> None:
         for name, parameters in self._own.items():
@@ -204,6 +211,7 @@ class Engine:
             "networks": {p.name: p.trains.state_dict() for p in self._phases},
             "optimisers": {name: o.state_dict() for name, o in self._optimisers.items()},
             "average": None if self._average is None else self._average.state_dict(),
+            "controllers": {n: c.state_dict() for n, c in self._controllers.items()},
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -215,6 +223,8 @@ class Engine:
             optimiser.load_state_dict(state["optimisers"][name])
         if self._average is not None:
             self._average.load_state_dict(state["average"])
+        for name, controller in self._controllers.items():
+            controller.load_state_dict(state["controllers"][name])
 
 
 def _check_ownership(

@@ -18,12 +18,15 @@ class Turn:
         real: this process's batch of real samples, scaled to [-1, 1].
         draws: random numbers for this process's samples of this turn.
         labels: classes of the real samples, where there are classes.
+        source: what is translated: the inputs that belong to the real samples, or images of the
+            other domain.
     """
 
     step: int
     real: Tensor
     draws: Draws
     labels: Tensor | None = None
+    source: Tensor | None = None
 
     def part(self, first: int, count: int) -> "Turn":
         """Give the turn of ``count`` of these samples; each keeps its own random numbers.

@@ -43,7 +43,7 @@ class GANLoss(ABC):
     scores_are_features: ClassVar[bool] = False
 
     @property
-    def batch_size_matters(self) -> bool:
+    def compares_samples(self) -> bool:
         """Whether a batch written twice has another loss."""
         return False
 
@@ -52,13 +52,6 @@ class GANLoss(ABC):
         """Fewest samples of each kind the loss is defined for."""
         return 1
 
-    def over_all_processes(self) -> "GANLoss":
-        """Give the same loss as a statistic of the global batch; itself if it is none.
-
-        Its collectives are called in every process, or not at all.
-        """
-        return self
-
     @abstractmethod
     def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
         """Elementwise losses of the discriminator for one scale."""
@@ -66,6 +59,10 @@ class GANLoss(ABC):
     @abstractmethod
     def _generator(self, real: Tensor | None, fake: Tensor) -> Sides:
         """Elementwise losses of the generator for one scale."""
+
+    def globally(self) -> "GANLoss":
+        """Give the same pair with its batch statistics, if any, taken over all processes."""
+        return self
 
     @final
     def discriminator(

@@ -51,14 +51,14 @@ class DualContrastive(GANLoss):
     saturating: bool = False
     across_processes: bool = False
 
+    def globally(self) -> "DualContrastive":
+        """Give the same pair over the batches of all processes."""
+        return replace(self, across_processes=True)
+
     @property
-    def batch_size_matters(self) -> bool:
+    def compares_samples(self) -> bool:
         """The sums run over the batch."""
         return True
-
-    def over_all_processes(self) -> "DualContrastive":
-        """Give the same loss with ``across_processes``."""
-        return replace(self, across_processes=True)
 
     def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
         return self._contrast(real, fake)
@@ -118,14 +118,14 @@ class SoftmaxGAN(GANLoss):
 
     across_processes: bool = False
 
+    def globally(self) -> "SoftmaxGAN":
+        """Give the same pair over the batches of all processes."""
+        return replace(self, across_processes=True)
+
     @property
-    def batch_size_matters(self) -> bool:
+    def compares_samples(self) -> bool:
         """Z is a sum over the batch."""
         return True
-
-    def over_all_processes(self) -> "SoftmaxGAN":
-        """Give the same loss with ``across_processes``."""
-        return replace(self, across_processes=True)
 
     def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
         return _outweighed(real, self._both(real, fake)), None

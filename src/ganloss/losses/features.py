@@ -67,6 +67,10 @@ class MaximumMeanDiscrepancy(GANLoss):
     unbiased: bool = True
     across_processes: bool = False
 
+    def globally(self) -> "MaximumMeanDiscrepancy":
+        """Give the same pair over the batches of all processes."""
+        return replace(self, across_processes=True)
+
     def __post_init__(self) -> None:
         if self.kernel not in get_args(Kernel):
             raise ValueError(
@@ -80,13 +84,9 @@ class MaximumMeanDiscrepancy(GANLoss):
         return 2 if self.unbiased else 1
 
     @property
-    def batch_size_matters(self) -> bool:
+    def compares_samples(self) -> bool:
         """The unbiased estimate of a batch written twice is another one."""
         return self.unbiased
-
-    def over_all_processes(self) -> "MaximumMeanDiscrepancy":
-        """Give the same loss with ``across_processes``."""
-        return replace(self, across_processes=True)
 
     def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
         of_real, of_fake = self._halves(real, fake)

@@ -121,8 +121,8 @@ class RelativisticAverage(GANLoss):
     def __post_init__(self) -> None:
         _check_base(self.base, type(self).__name__)
 
-    def over_all_processes(self) -> "RelativisticAverage":
-        """Give the same loss with ``across_processes``."""
+    def globally(self) -> "RelativisticAverage":
+        """Give the same pair with means over all processes."""
         return replace(self, across_processes=True)
 
     def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:

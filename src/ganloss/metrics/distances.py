@@ -1,7 +1,8 @@
 """Distances between sets of features; all in float64 on the CPU."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -31,7 +32,8 @@ def frechet_distance(real: Tensor, fake: Tensor) -> float:
     9.0
     """
     check_features(real, fake)
-    return _frechet(_centred(real), _centred(fake))
+    with _one_thread():
+        return _frechet(_centred(real), _centred(fake))
 
 
 def resampled_frechet_distances(
@@ -51,7 +53,8 @@ def resampled_frechet_distances(
     """
     check_features(real, fake)
     pairs = zip(real_counts, fake_counts, strict=True)
-    distances = [_frechet(_centred(real, a), _centred(fake, b)) for a, b in pairs]
+    with _one_thread():
+        distances = [_frechet(_centred(real, a), _centred(fake, b)) for a, b in pairs]
     return torch.tensor(distances, dtype=torch.float64)
 
 
@@ -103,6 +106,19 @@ def _trace_of_root(rows_r: Tensor, rows_f: Tensor) -> Tensor:
     root_r = _matrix_root(rows_r.T @ rows_r)
     values = torch.linalg.eigvalsh(root_r @ (rows_f.T @ rows_f) @ root_r)
     return values.clamp_min(0).sqrt().sum()
+
+
+@contextmanager
+def _one_thread() -> Generator[None]:
+    """Compute with one thread: on a busy machine LAPACK's threads wait for each other, up to
+    a hundred times longer than one of them takes alone.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _matrix_root(covariance: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ _FEWEST_CLUSTERS = 4
 _RESAMPLES = 50
 _WITHIN = "differs by no more than another choice of images would"
 #: Below, good metrics fail by chance: of 40 draws of the digits 6 with 32 a side, 1 with 64.
-_FEW = 64
+_FEW = 128
 _FEW_HINT = " With so few images that may be chance; more would tell."
 
 

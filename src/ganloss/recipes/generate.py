@@ -37,7 +37,6 @@ def generate(
             taken at the augmented samples.
     """
     d_objective, g_objective = game.discriminator_objective(), WeightedSum(adv=1.0)
-    pair = game.pair.over_all_processes()
 
     def fakes(turn: Turn) -> Tensor:
         z = latents(turn.draws, len(turn.real), latent, turn.real.dtype)
@@ -48,7 +47,7 @@ def generate(
             fake = fakes(turn)
         turn, fake = replace(turn, real=shown(turn.real, turn, "real")), shown(fake, turn, "fake")
         critic = Critic(given(discriminator, turn.labels))
-        adversarial = pair.discriminator(real=critic(turn.real), fake=critic(fake))
+        adversarial = game.pair.discriminator(real=critic(turn.real), fake=critic(fake))
         penalties = {
             name: _penalty(weighted.penalty, critic, turn, fake)
             for name, weighted in game.penalties.items()
@@ -57,10 +56,10 @@ def generate(
 
     def g_loss(turn: Turn) -> Losses:
         score, fake = given(discriminator, turn.labels), fakes(turn)
-        needs_real = pair.generator_needs_real
+        needs_real = game.pair.generator_needs_real
         real = score(shown(turn.real, turn, "real")) if needs_real else None
         scores = score(shown(fake, turn, "fake"))
-        return g_objective(adv=pair.generator(fake=scores, real=real))
+        return g_objective(adv=game.pair.generator(fake=scores, real=real))
 
     def shown(images: Tensor, turn: Turn, kind: str) -> Tensor:
         """Give what D sees of these images; real and fake ones have numbers of their own."""

@@ -19,6 +19,7 @@ from ganloss.metrics.features import (
 )
 from ganloss.metrics.modes import class_shares
 from ganloss.metrics.reference import reference_rows
+from ganloss.metrics.selftest import FEWEST_IMAGES, self_test
 from ganloss.metrics.synthetic import (
     MemberReport,
     ModeReport,
@@ -31,6 +32,8 @@ from ganloss.metrics.synthetic import (
 Finding = ModeReport | MemberReport
 
 MOST_SAMPLES, MOST_HELD_OUT = 1000, 2000
+#: Images, small or large, on which the metric is tried at the start of a run: seconds at most.
+_MOST_TRIED, _MOST_LARGE_TRIED, _LARGE = 256, 128, 32
 FEWEST_SAMPLES = 8
 _DIGITS = 10
 
@@ -46,6 +49,7 @@ class Evaluation:
         reference_meaning: what those were.
         noise: score of uniform noise.
         looked_at: samples that :meth:`findings` wants; at least ``count``.
+        warning: why this metric cannot judge this data; empty if it can, or was not tried.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Evaluation:
     reference_meaning: str
     noise: float
     looked_at: int
+    warning: str
     _features: FeatureNet
     _reals: Tensor
     _classify: Callable[[Tensor], Tensor] | None = None
@@ -124,6 +129,7 @@ def _evaluation(
         reference_meaning=meaning,
         noise=rows.noise,
         looked_at=max(count, looked_at),
+        warning=_warning(data, features),
         _features=features,
         _reals=features(reals),
         _classify=classify,
@@ -154,6 +160,17 @@ def _modes_of_digits(images: Tensor) -> ModeReport:
     good = (digits < _DIGITS).all(1)
     numbers = (digits[good] * torch.tensor([100, 10, 1])).sum(1)
     return mode_report(numbers, _DIGITS**3, good.double().mean().item())
+
+
+def _warning(data: ImageSet | PointSet, features: FeatureNet) -> str:
+    """Try the metric on some of the real images, and say so if it fails."""
+    if isinstance(data, PointSet) or len(data.images) < FEWEST_IMAGES:
+        return ""
+    most = _MOST_TRIED if max(data.shape) <= _LARGE else _MOST_LARGE_TRIED
+    # Not by class: drawn from all over a folder, as the images of the reference rows.
+    chosen = Order(len(data.images), seed=0).indices(0, min(most, len(data.images)))
+    tried = self_test(take(data.images, chosen), features)
+    return "" if tried.passed else tried.sentence
 
 
 def memorisation(samples: Tensor, data: ImageSet | PointSet) -> float | None:

@@ -138,11 +138,12 @@ def _keys(status: Status, rows: Sequence[Row]) -> dict[str, str]:
 
 
 def outcome(metric: Metric | None, scored: Sequence[Row]) -> str:
-    """One sentence that puts the last score between its reference rows."""
+    """Put the last score between its reference rows; first, whether it can be trusted at all."""
     if metric is None or not scored:
         return ""
     last = scored[-1]["fd"]
-    sentence = f"{metric.name} is {number(last)}"
+    sentence = f"{metric.warning} " if metric.warning else ""
+    sentence += f"{metric.name} is {number(last)}"
     if metric.reference is not None:
         sentence += (
             f", which is {last / metric.reference:.3g} times the score of "

@@ -33,6 +33,7 @@ class Metric:
     reference: float | None
     reference_meaning: str
     noise: float | None
+    warning: str = ""
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> "Metric":
@@ -43,6 +44,7 @@ class Metric:
             reference=_positive(values.get("reference")),
             reference_meaning=text(values.get("reference_meaning")) or "real images",
             noise=_positive(values.get("noise")),
+            warning=text(values.get("warning")),
         )
 
 

@@ -104,6 +104,8 @@ class Run:
         self.game = game_for(settings)
         self.augment = augment_for(settings)
         self.hardware = connect(settings.device, settings.devices, settings.precision)
+        if self.hardware.processes > 1:
+            self.game = replace(self.game, pair=self.game.pair.globally())
         largest = 128 if self.hardware.device.type == "cuda" else 64
         self.data = load_data(
             settings.data,
@@ -323,6 +325,7 @@ def status(run: Run, state: str, message: str, extra: Mapping[str, str]) -> dict
             "reference": evaluation.reference,
             "reference_meaning": evaluation.reference_meaning,
             "noise": evaluation.noise,
+            "warning": evaluation.warning,
         }
     generator, discriminator = run.parameters
     return {

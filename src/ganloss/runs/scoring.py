@@ -16,8 +16,14 @@ from ganloss.data.batches import take
 from ganloss.data.decode import UNREADABLE, Header, fitted, read_upright
 from ganloss.data.files import ImageFile, list_images
 from ganloss.data.images import ImageSet, load_images, read_headers
+from ganloss.data.layouts import training_part
 from ganloss.metrics.distances import nearest_neighbour_ratio
-from ganloss.metrics.features import FeatureNet, digits_features, random_vgg_features
+from ganloss.metrics.features import (
+    FeatureNet,
+    StackedDigitsFeatures,
+    digits_features,
+    random_vgg_features,
+)
 from ganloss.metrics.inception import InceptionFeatures
 from ganloss.metrics.pairs import paired_numbers
 from ganloss.metrics.protocol import FEWEST_IMAGES, Measurement, Number, measure
@@ -156,9 +162,7 @@ def prepare(request: Request) -> Comparison:
     named = _network(request.features, request.weights)
     sampler = _sampler(request)
     data = load_images(request.real, _size(request, sampler), cond=request.cond)
-    features = named or _network("digits" if data.judge == "digits" else "random-vgg", "")
-    if features is None:  # not reached: only "auto" has no network of its own
-        raise UsageError(f"no features {request.features!r}")
+    features = named or _known_for(data)
     _check_fit(features, data)
     channels, side, _ = data.shape
     notes = _resized("real", request.real, side)
@@ -185,11 +189,19 @@ def prepare(request: Request) -> Comparison:
 
 
 def _network(name: FeatureName, weights: str) -> FeatureNet | None:
+    """Give the network of a name; None for ``"auto"``, which depends on the data."""
     if name == "inception":
         return InceptionFeatures(weights)
-    return {"digits": digits_features, "random-vgg": random_vgg_features, "auto": lambda: None}[
-        name
-    ]()
+    if name == "digits":
+        return digits_features()
+    return random_vgg_features() if name == "random-vgg" else None
+
+
+def _known_for(data: ImageSet) -> FeatureNet:
+    """Give the network that a run on these images is scored with."""
+    if data.judge == "digits":
+        return digits_features()
+    return StackedDigitsFeatures() if data.judge == "stacked-digits" else random_vgg_features()
 
 
 def _sampler(request: Request) -> Sampler | None:
@@ -286,7 +298,7 @@ def _resized(kind: str, source: str, side: int) -> tuple[str, ...]:
     """Say how many images of a folder had to be brought to another size."""
     if ":" in source and not Path(source).exists():
         return ()
-    files = list_images(Path(source)).files
+    files = training_part(list_images(Path(source))).files
     headers = [h for h in read_headers(files, _THREADS) if isinstance(h, Header)]
     other = sum((h.width, h.height) != (side, side) for h in headers)
     return (f"{other:,} {kind} images were cut and resized to {side}×{side}",) if other else ()

@@ -116,7 +116,8 @@ class _Session:
         self.extra: dict[str, str] = {}
         self.main = run.hardware.is_main
         self._started = time.monotonic() - run.seconds
-        self._next_snap_at = 0.0
+        self._next_snap_at = run.seconds + self._interval
+        self._trained_until = run.seconds
         self._trackers: list[Tracker] = []
 
     def loop(self) -> str:
@@ -130,11 +131,13 @@ class _Session:
                 due, tick = self._due(run.engine.step + 1)
                 record = run.engine.advance(measure=tick)
                 self._clock()
+                self._trained_until = run.seconds
                 last = run.finished
                 if tick or last:
                     self._tick(record, snap=due or last)
                 if due or last:
                     self._save()
+                    self._plan_snap()
                     if not last and self.out_of_patience():
                         return "finished"
                 if self.main and run.seconds - reported > 0.1:
@@ -194,11 +197,20 @@ class _Session:
             last = step == run.total
             tick = max(1, run.snap // TICKS_PER_SNAP)
             return step % run.snap == 0 or last, step % tick == 0 or step % run.snap == 0 or last
-        interval = (run.settings.time_limit or 600.0) / SNAPS_PER_RUN
-        if run.seconds >= self._next_snap_at:
-            self._next_snap_at = run.seconds + interval
-            return True, True
-        return False, step % 20 == 0
+        due = run.seconds >= self._next_snap_at
+        return due, due or step % 20 == 0
+
+    @property
+    def _interval(self) -> float:
+        """Seconds between snaps where time is the limit."""
+        return (self.run.settings.time_limit or 600.0) / SNAPS_PER_RUN
+
+    def _plan_snap(self) -> None:
+        """Where time is the limit, train at least nine times as long as the last snap took."""
+        if self.run.snap is None:
+            self._clock()
+            took = self.run.seconds - self._trained_until
+            self._next_snap_at = self.run.seconds + max(self._interval, 9 * took)
 
     def _tick(self, record: StepRecord, *, snap: bool) -> None:
         row = self._row(record)

@@ -81,3 +81,18 @@ def check_positive(value: float, name: str, example: str) -> None:
     """Refuse a parameter that is not a positive finite number."""
     if not 0 < value < float("inf"):
         raise ValueError(f"{name} is {value}; it must be positive and finite, {example}")
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """Matrix product in the precision of its factors, whatever autocast would make of it."""
+    with torch.autocast(a.device.type, enabled=False):
+        return a @ b
+
+
+def directions(x: Tensor) -> Tensor:
+    """Unit vectors along the last dimension; a zero vector stays zero, with zero gradient."""
+    size = x.detach().abs().amax(-1, keepdim=True)
+    # The direction does not depend on the size, so the size needs no gradient.
+    scaled = x / torch.where(size == 0, 1.0, size)
+    norm = torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)
+    return scaled / torch.where(size == 0, 1.0, norm)

@@ -5,26 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias, final
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ganloss._errors import WeightsError
-from ganloss._lazy import require, suggest
-from ganloss._scores import Reduction, check_same_shape, check_tensor, check_trailing_shapes
-from ganloss._weights import WEIGHTS, locate, read
-from ganloss.terms._term import Term, checked_images, reduced
+from ganloss._scores import check_same_shape, check_tensor, check_trailing_shapes
+from ganloss.terms._networks import FeatureTerm
+from ganloss.terms._term import Term, product
 from ganloss.terms.pixel import MSE
 
 #: Feature maps of one discriminator, or of several: [layer] or [discriminator][layer].
 Maps: TypeAlias = list[Tensor] | list[list[Tensor]]
 
 _MSE = MSE()
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @final
-class Perceptual(nn.Module):
+class Perceptual(FeatureTerm):
     r"""Distance between the feature maps of a frozen network.
 
     .. math:: L = \sum_j w_j\, \frac{1}{C_j H_j W_j} \lVert \phi_j(x) - \phi_j(y) \rVert_2^2
@@ -81,238 +76,87 @@ class Perceptual(nn.Module):
         *,
         value_range: tuple[float, float] | None,
     ) -> None:
-        super().__init__()
-        self.weights = None if weights is None else tuple(weights)
+        super().__init__(features, layers, weights, pretrained, value_range)
         self.distance = distance
-        self.value_range = value_range
-        normalise = None if value_range is None else _Normalise(value_range)
-        if isinstance(features, str):
-            _check_named(features, layers, self.weights, value_range)
-            self._description = f"{features!r}, layers={tuple(layers)}, pretrained={pretrained!r}"
-            features = _vgg(features, tuple(layers), pretrained)
-        else:
-            self._description = repr(features)
-        if isinstance(features, nn.Module):
-            features.eval().requires_grad_(False)
-        # A tuple is not registered: what is in it belongs to no state_dict, parameters() or mode.
-        self._hidden = (normalise, features)
 
-    def forward(
-        self,
-        input: Tensor,
-        target: Tensor,
-        *,
-        weight: Tensor | None = None,
-        reduction: Reduction = "mean",
-    ) -> Tensor:
-        """Distance of the maps of ``input`` from those of ``target``.
-
-        Args:
-            input: generated images, ``(N, C, H, W)``.
-            target: what they should be; gets no gradient.
-            weight: weight of each sample, ``(N,)``.
-            reduction: ``"mean"`` Σwl/Σw, ``"sum"`` Σwl, ``"none"`` w·l, ``(N,)``.
-
-        Raises:
-            TypeError: images are not floating tensors, or the features are not a list of tensors.
-            ValueError: shapes, or the numbers of maps and weights, differ.
-        """
-        checked_images(input, target)
-        with torch.no_grad():
-            target_maps = self._maps(target.detach())
-        maps = self._maps(input)
-        weights = (1.0,) * len(maps) if self.weights is None else self.weights
-        if not len(maps) == len(target_maps) == len(weights):
-            raise ValueError(
-                f"the features gave {len(maps)} maps of the input and {len(target_maps)} of the "
-                f"target for {len(weights)} weights; these numbers must agree"
-            )
-        total = input.new_zeros(())
-        for w, ours, theirs in zip(weights, maps, target_maps, strict=True):
-            distance = self.distance(ours, theirs, reduction="none")
-            total = total + (distance if w == 1 else w * distance)
-        return reduced(total, weight, reduction)
-
-    def _maps(self, images: Tensor) -> list[Tensor]:
-        normalise, network = self._hidden
-        if normalise is not None:
-            images = normalise(images)
-            if isinstance(network, nn.Module):
-                images = images.to(_dtype(network, images.dtype))
-        maps = network(images)
-        if not isinstance(maps, list | tuple) or not maps:
-            raise TypeError(
-                f"the features returned {type(maps).__name__}; a list of maps is needed, one per "
-                "layer, even if there is only one: [map]"
-            )
-        return list(maps)
-
-    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> "Perceptual":
-        for part in self._hidden:
-            if isinstance(part, nn.Module):
-                part._apply(fn, recurse)
-        super()._apply(fn, recurse)
-        return self
+    def distances(self, ours: Tensor, theirs: Tensor) -> Tensor:
+        """Give the distance between two maps of a layer, for each sample."""
+        return self.distance(ours, theirs, reduction="none")
 
     def extra_repr(self) -> str:
         """Describe the network and the settings."""
-        return (
-            f"{self._description}, weights={self.weights}, distance={self.distance!r}, "
-            f"value_range={self.value_range}"
-        )
+        return f"{super().extra_repr()}, distance={self.distance!r}"
 
 
-class _Normalise(nn.Module):
-    """From a value range to ImageNet's mean and spread, as one product and sum."""
+@final
+class Style(FeatureTerm):
+    r"""Distance between the Gram matrices of a frozen network's feature maps.
 
-    scale: Tensor
-    shift: Tensor
+    .. math:: L = \sum_j w_j\, \lVert G_j(x) - G_j(y) \rVert_F^2, \qquad
+        G_j(x) = \frac{1}{C_j H_j W_j} \sum_{h,w} \phi_j(x)_{h,w}\, \phi_j(x)_{h,w}^T
 
-    def __init__(self, value_range: tuple[float, float]) -> None:
-        super().__init__()
-        low, high = value_range
-        if not low < high:
-            raise ValueError(f"value_range is {value_range}; pass (black, white), e.g. (-1, 1)")
-        mean, std = torch.tensor(_IMAGENET_MEAN), torch.tensor(_IMAGENET_STD)
-        scale = 1 / (std * (high - low))
-        self.register_buffer("scale", scale.view(3, 1, 1))
-        self.register_buffer("shift", (-low * scale - mean / std).view(3, 1, 1))
+    averaged over the batch. Which features occur together counts, where they do does not. Gatys'
+    loss of a layer, whose matrices are sums and whose square is divided by 4 C² (HW)², is a
+    quarter of this one. The network is frozen as that of :class:`Perceptual`, and half precision
+    is multiplied in fp32. To compare a batch with one image, ``expand`` that image.
 
-    def forward(self, images: Tensor) -> Tensor:
-        if images.dim() != 4 or images.shape[1] not in (1, 3):
-            raise ValueError(
-                f"images have shape {tuple(images.shape)}; (N, 3, H, W) or gray (N, 1, H, W) is "
-                "needed to normalise them as for ImageNet"
-            )
-        # A gray image is repeated by the broadcast over the three channels.
-        return torch.addcmul(self.shift, images, self.scale)
+    Args:
+        features: ``"vgg16"``, ``"vgg19"``, or any callable that returns a list of maps
+            ``(N, C, ...)``. A module is frozen in place.
+        layers: names such as ``"relu2_2"``. Does not apply to a callable.
+        weights: weight of each layer's distance; 1 by default.
+        pretrained: ``"auto"``, a path or ``"random"``, as for :class:`Perceptual`.
+        value_range: ``(black, white)`` of the images. None, for a callable only: images reach it
+            unchanged.
 
+    Raises:
+        WeightsError: the weights are not here and cannot be had, or are not those of the network.
+        ValueError: an unknown network or layer, or a wrong number of weights.
 
-def _dtype(network: nn.Module, default: torch.dtype) -> torch.dtype:
-    return next((p.dtype for p in network.parameters() if p.is_floating_point()), default)
+    Use: Textures and style transfer, beside a perceptual term for the content.
 
+    Cost: As the perceptual loss to the same layer, and one product of C x HW by HW x C per map.
 
-class _Layers(nn.Module):
-    """The first layers of a network; returns the outputs of some of them."""
+    Peers: BasicSR style loss: same matrices, compared by L1 by default. piq does not divide by CHW.
 
-    def __init__(self, layers: nn.Sequential, taken: tuple[int, ...]) -> None:
-        super().__init__()
-        self.layers = layers
-        self.taken = taken
-        for i, layer in enumerate(layers):
-            if isinstance(layer, nn.ReLU):
-                # In place it would overwrite the map before it, if that one is wanted.
-                layer.inplace = i - 1 not in taken
+    References:
+        Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
+        ECCV 2016, arXiv:1603.08155, eqs. 3 and 4.
+        Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, eqs. 3
+        to 5.
 
-    def forward(self, x: Tensor) -> list[Tensor]:
-        found: dict[int, Tensor] = {}
-        for i, layer in enumerate(self.layers):
-            x = layer(x)
-            if i in self.taken:
-                found[i] = x
-        return [found[i] for i in self.taken]
+    >>> import torch
+    >>> style = Style(features=lambda x: [x], value_range=None)
+    >>> x = torch.ones(2, 4, 3, 3)
+    >>> style(x, 0 * x)  # all 16 entries of G are 9 / 36
+    tensor(1.)
+    """
 
+    def __init__(
+        self,
+        features: str | Callable[..., Any] = "vgg16",
+        layers: Sequence[str] = ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
+        weights: Sequence[float] | None = None,
+        pretrained: str | Path = "auto",
+        *,
+        value_range: tuple[float, float] | None,
+    ) -> None:
+        super().__init__(features, layers, weights, pretrained, value_range)
 
-_VGGS = ("vgg16", "vgg19")
-_RANDOM_SEED = 1603
-
-
-def _check_named(
-    features: str,
-    layers: Sequence[str],
-    weights: tuple[float, ...] | None,
-    value_range: tuple[float, float] | None,
-) -> None:
-    if features not in _VGGS:
-        raise ValueError(
-            f"no network {features!r}{suggest(features, _VGGS)}; use {' or '.join(_VGGS)}, or pass "
-            "a callable that returns a list of maps"
-        )
-    if isinstance(layers, str) or not layers:
-        raise ValueError(f"layers is {layers!r}; pass a tuple of names, e.g. ('relu2_2',)")
-    if weights is not None and len(weights) != len(layers):
-        raise ValueError(f"{len(weights)} weights for {len(layers)} layers; pass one for each")
-    if value_range is None:
-        raise TypeError(
-            f"{features} needs the range of your images: pass value_range=(0, 1), or (-1, 1) for "
-            "the output of a tanh"
-        )
+    def distances(self, ours: Tensor, theirs: Tensor) -> Tensor:
+        """Give the squared distance between two Gram matrices, for each sample."""
+        check_same_shape(ours, theirs, "a map of the input", "that of the target")
+        return (_gram(ours) - _gram(theirs)).square().sum((1, 2))
 
 
-def _vgg(name: str, names: tuple[str, ...], pretrained: str | Path) -> _Layers:
-    """Build torchvision's network up to the last of the named layers, with its weights."""
-    vision = require(
-        "torchvision.models",
-        "install torch and torchvision together: pip install torch torchvision",
-        "Perceptual with a network by name",
-    )
-    # Without memory: the classifier, which is not needed, is most of the network.
-    with torch.device("meta"):
-        layers: nn.Sequential = getattr(vision, name)(weights=None, init_weights=False).features
-    positions = _layer_names(layers)
-    for layer in names:
-        if layer not in positions:
-            raise ValueError(f"{name} has no layer {layer!r}{suggest(layer, positions)}")
-    taken = tuple(positions[layer] for layer in names)
-    layers = layers[: max(taken) + 1]
-    state = _random_state(layers) if pretrained == "random" else _state(name, pretrained)
-    _load(layers, state, name, pretrained)
-    return _Layers(layers, taken)
-
-
-def _layer_names(layers: nn.Sequential) -> dict[str, int]:
-    """Name the layers as papers do: relu2_2 is the second in the second block."""
-    names: dict[str, int] = {}
-    block, number = 1, 0
-    for i, layer in enumerate(layers):
-        if isinstance(layer, nn.MaxPool2d):
-            names[f"pool{block}"] = i
-            block, number = block + 1, 0
-        elif isinstance(layer, nn.Conv2d):
-            number += 1
-            names[f"conv{block}_{number}"] = i
-        else:
-            names[f"relu{block}_{number}"] = i
-    return names
-
-
-def _random_state(layers: nn.Sequential) -> dict[str, Tensor]:
-    """He-initialised weights from a fixed seed, without touching the global generator."""
-    generator = torch.Generator().manual_seed(_RANDOM_SEED)
-    state: dict[str, Tensor] = {}
-    for name, parameter in layers.named_parameters():
-        weight = torch.zeros(parameter.shape)
-        if weight.dim() > 1:
-            fan_out = weight.shape[0] * weight[0, 0].numel()
-            weight.normal_(0, (2 / fan_out) ** 0.5, generator=generator)
-        state[name] = weight
-    return state
-
-
-def _state(name: str, pretrained: str | Path) -> dict[str, Tensor]:
-    """Read the weights of ``pretrained``, or those of torch's cache, filled if need be."""
-    by_hand, without = "pretrained=PATH", "pretrained='random', features without training"
-    return read(locate(WEIGHTS[name], pretrained, by_hand=by_hand, without=without))
-
-
-def _load(
-    layers: nn.Sequential, state: dict[str, Tensor], name: str, pretrained: str | Path
-) -> None:
-    """Give the layers their weights: those of a whole VGG, or of its features alone."""
-    prefix = "features." if any(key.startswith("features.") for key in state) else ""
-    wanted = {key: state.get(prefix + key) for key, _ in layers.named_parameters()}
-    wrong = [
-        prefix + key
-        for key, parameter in layers.named_parameters()
-        if getattr(wanted[key], "shape", None) != parameter.shape
-    ]
-    if wrong:
-        raise WeightsError(
-            f"{pretrained} does not hold the weights of {name}: {', '.join(wrong[:3])} missing or "
-            "of another shape; pass a file of torchvision's network of that name"
-        )
-    layers.load_state_dict(wanted, assign=True)
-    layers.float()
+def _gram(maps: Tensor) -> Tensor:
+    """Gram matrices over channels, ``(N, C, ...)`` to ``(N, C, C)``, divided by all elements."""
+    check_tensor(maps, "a map of the features")
+    if maps.dim() < 3:
+        raise ValueError(f"maps (N, C, ...) have a Gram matrix, {tuple(maps.shape)} has none")
+    # Divided before the product, which could overflow fp32, by a root on each side.
+    flat = check_tensor(maps, "maps").flatten(2) / (maps[0].numel() ** 0.5)
+    return product(flat, flat.mT)
 
 
 @final

@@ -1,0 +1,198 @@
+"""Aids beside the losses: which samples count, which fakes D sees, how large a weight should be."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from ganloss._random import Draws
+from ganloss._scores import Scores, check_equal_batches, check_tensor, per_sample, scales
+
+
+def top_k(scores: Scores, count: int) -> Scores:
+    r"""Scores of the ``count`` samples that the discriminator finds most real, for G's loss.
+
+    A sample ranks by its mean score, summed over scales; whole samples are kept. The paper starts
+    with the whole batch and multiplies the count by 0.99 after each epoch, down to half of it.
+
+    Args:
+        scores: raw scores of generated samples ``(N, ...)``, or a list of them, one per scale.
+        count: how many samples stay; all, if there are no more.
+
+    Returns:
+        Scores in the same structure, in descending order of rank; gradients flow to those kept.
+
+    Raises:
+        ValueError: a count below 1, or scales with different numbers of samples.
+
+    References:
+        Sinha et al., "Top-k Training of GANs: Improving GAN Performance by Throwing Away Bad
+        Samples", NeurIPS 2020, arXiv:2002.06224, eq. 3.
+
+    >>> top_k(torch.tensor([3.0, -1.0, 5.0]), 2)
+    tensor([5., 3.])
+    """
+    checked = scales(scores, "scores")
+    if count < 1:
+        raise ValueError(f"count is {count}; keep at least one sample")
+    for i, scale in enumerate(checked[1:], 1):
+        check_equal_batches(checked[0], scale, "scores[0]", f"scores[{i}]")
+    ranks = torch.stack([per_sample(scale.detach()) for scale in checked]).sum(0)
+    kept = ranks.topk(min(count, len(ranks))).indices
+    chosen = [scale[kept] for scale in checked]
+    return chosen if isinstance(scores, list) else chosen[0]
+
+
+def adaptive_weight(
+    main: Tensor,
+    adversarial: Tensor,
+    *,
+    at: Tensor | Sequence[Tensor],
+    delta: float = 1e-6,
+    largest: float = 1e4,
+) -> Tensor:
+    r"""Weight that makes the adversarial loss pull as hard as the main one.
+
+    .. math:: \lambda = \min\Big(\lambda_{max},
+        \frac{\lVert \nabla_w L_{main} \rVert}{\lVert \nabla_w L_{adv} \rVert + \delta}\Big)
+
+    Both graphs are kept for the backward pass. The weight is a constant: it gets no gradient.
+
+    Args:
+        main: the reconstruction loss, a 0-d tensor.
+        adversarial: the generator's adversarial loss, a 0-d tensor.
+        at: w, the weight of the generator's last layer, or several; or the generated images.
+        delta: δ, which keeps the quotient finite; 1e-6 in the paper, 1e-4 in its code.
+        largest: upper bound; 1e4 in the paper's code.
+
+    Returns:
+        The weight, a 0-d tensor on the losses' device.
+
+    Raises:
+        ValueError: a loss is no single number.
+
+    References:
+        Esser et al., "Taming Transformers for High-Resolution Image Synthesis", CVPR 2021,
+        arXiv:2012.09841, eq. 7.
+
+    >>> w = torch.ones(2, requires_grad=True)
+    >>> adaptive_weight((6 * w).sum(), (2 * w).sum(), at=w)
+    tensor(3.0000)
+    """
+    weights = [at] if isinstance(at, Tensor) else list(at)
+    for name, loss in (("main", main), ("adversarial", adversarial)):
+        if loss.dim() != 0:
+            raise ValueError(f"{name} has shape {tuple(loss.shape)}; pass a loss, a single number")
+    ours, theirs = (_gradient_norm(loss, weights) for loss in (main, adversarial))
+    return (ours / (theirs + delta)).clamp(max=largest)
+
+
+def _gradient_norm(loss: Tensor, at: Sequence[Tensor]) -> Tensor:
+    found = torch.autograd.grad(
+        loss, at, retain_graph=True, allow_unused=True, materialize_grads=True
+    )
+    # In fp32: squares of half precision gradients are soon 0.
+    norms = [torch.linalg.vector_norm(g.double() if g.is_cpu else g.float()) for g in found]
+    return torch.linalg.vector_norm(torch.stack(norms)).to(loss.dtype)
+
+
+@final
+class ImagePool(nn.Module):
+    """A history of generated images that the discriminator is shown, so that it does not forget.
+
+    Until it is full every image is kept and returned. Then each image is either returned as it
+    came, or changes places with a stored one; both with probability 1/2. What is stored is in
+    ``state_dict``, so that a resumed run sees the same images. Each process has a pool of its own
+    images.
+
+    Args:
+        size: how many images are kept, 50 in the papers; 0 returns the images as they came.
+
+    References:
+        Shrivastava et al., "Learning from Simulated and Unsupervised Images through Adversarial
+        Training", CVPR 2017, arXiv:1612.07828, section 2.3; its use in CycleGAN: Zhu et al., ICCV
+        2017, arXiv:1703.10593, section 4.
+
+    >>> pool = ImagePool(size=2)
+    >>> shown = pool(torch.zeros(2, 3, 8, 8))
+    >>> len(pool)
+    2
+    """
+
+    images: Tensor
+
+    def __init__(self, size: int = 50) -> None:
+        super().__init__()
+        if size < 0:
+            raise ValueError(f"size is {size}; it must be 0 or more")
+        self.size = size
+        self.register_buffer("images", torch.empty(0))
+        self.register_load_state_dict_pre_hook(_make_room)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @torch.no_grad()
+    def forward(
+        self,
+        images: Tensor,
+        *,
+        random: Draws | torch.Generator | None = None,
+        stream: str = "pool",
+    ) -> Tensor:
+        """Give the images to show instead of these, ``(N, ...)``, without a graph.
+
+        Args:
+            images: generated images.
+            random: where random numbers come from; torch's global generator by default.
+            stream: name of the numbers among ``Draws``; two pools of one turn need different ones.
+
+        Raises:
+            TypeError: images are no floating tensor.
+            ValueError: an empty batch, or images of another shape than those that are stored.
+        """
+        check_tensor(images, "images")
+        if self.size == 0:
+            return images.detach()
+        if len(self.images) and self.images.shape[1:] != images.shape[1:]:
+            raise ValueError(
+                f"images {tuple(images.shape)} do not fit the stored {tuple(self.images.shape)}; "
+                "use a pool for each size"
+            )
+        shown = images.detach().clone()
+        free = min(self.size - len(self.images), len(images))
+        if free:
+            stored = [self.images.to(shown), shown[:free]] if len(self.images) else [shown[:free]]
+            self.images = torch.cat(stored)
+        # The numbers are drawn on the CPU, so that reading them never waits for a device.
+        for i, (coin, place) in enumerate(_pairs(len(images), random, stream)):
+            if i >= free and coin < 0.5:
+                other = int(place * self.size)
+                swapped = self.images[other].clone()
+                self.images[other] = shown[i]
+                shown[i] = swapped
+        return shown
+
+    def extra_repr(self) -> str:
+        """Describe the size and how much of it is used."""
+        return f"size={self.size}, stored={len(self)}"
+
+
+def _make_room(pool: nn.Module, state: Mapping[str, Any], prefix: str, *_: Any) -> None:
+    """Let a pool that was saved with images fit into one that is still empty."""
+    saved = state.get(f"{prefix}images")
+    if isinstance(pool, ImagePool) and isinstance(saved, Tensor):
+        pool.images = torch.empty_like(saved, device=pool.images.device)
+
+
+def _pairs(
+    count: int, random: Draws | torch.Generator | None, stream: str
+) -> list[tuple[float, float]]:
+    """Two uniform numbers for each sample."""
+    if isinstance(random, Draws):
+        numbers = replace(random, device=torch.device("cpu")).uniform(stream, count, 2)
+    else:
+        numbers = torch.rand(count, 2, generator=random)
+    return [(float(a), float(b)) for a, b in numbers.tolist()]

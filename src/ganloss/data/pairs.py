@@ -1,0 +1,259 @@
+"""Images of two kinds: pairs that belong together, or two domains."""
+
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import torch
+from torch import Tensor
+
+from ganloss._errors import DataError
+from ganloss.data.cache import Keep, LazyImages, Transform, decode
+from ganloss.data.decode import Fit, Header, read_upright
+from ganloss.data.files import ImageFile, Source, list_images
+from ganloss.data.images import (
+    FEWEST_IMAGES,
+    MOST_UNREADABLE,
+    default_size,
+    read_headers,
+)
+from ganloss.data.layouts import DOMAINS, recognise
+
+Direction = Literal["AtoB", "BtoA"]
+Images = Tensor | LazyImages
+
+_TESTS = (("testA", "testB"), ("valA", "valB"))
+_SPLITS = ("test", "val", "valid", "validation")
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """Inputs and the targets that belong to them, or two domains that do not belong together.
+
+    Args:
+        name: short name of the set.
+        inputs: ``(N, C, H, W)``, uint8; domain A.
+        targets: as many and of the same size; domain B. Domains need not be equally large.
+        held_out_inputs: inputs that are never trained on, or None.
+        held_out_targets: theirs, or None.
+        matched: whether input *i* belongs to target *i*.
+        skipped: files that could not be read or have no partner, with the reason.
+        where: where the pixels are kept, in words.
+    """
+
+    name: str
+    inputs: Images
+    targets: Images
+    held_out_inputs: Images | None
+    held_out_targets: Images | None
+    matched: bool
+    skipped: tuple[tuple[str, str], ...]
+    where: str
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How files become pixels, and where these are kept."""
+
+    image_size: int | None
+    fit: Fit
+    largest: int
+    keep: Keep
+    workers: int
+
+
+def load_pairs(
+    source: str,
+    image_size: int | None = None,
+    *,
+    direction: Direction = "AtoB",
+    matched: bool = True,
+    fit: Fit = "crop",
+    largest: int = 64,
+    keep: Keep = "disk",
+    workers: int | None = None,
+) -> PairSet:
+    """Read pairs: ``trainA`` and ``trainB``, or images A|B side by side; a folder or zip.
+
+    ``testA`` and ``testB`` (or ``val``), or the folder ``test`` of images side by side, are held
+    out. Files are matched by their paths without suffix.
+
+    Args:
+        source: a folder or zip.
+        image_size: side of the square images; by default as for one set.
+        direction: which side is the input.
+        matched: whether the files belong together; otherwise they are two domains.
+        fit: cut the middle square out, pad to a square, or stretch.
+        largest: upper bound of the default size.
+        keep: keep decoded pixels in the user's cache folder, in memory, or not.
+        workers: threads that decode; by default one for each processor.
+
+    Raises:
+        DataError: there are no pairs, or too many files without a partner.
+    """
+    reading = _Reading(image_size, fit, largest, keep, workers or os.cpu_count() or 1)
+    everything = list_images(Path(source))
+    train, test = _sides(everything, reading.workers)
+    if direction == "BtoA":
+        train = (train[1], train[0])
+        test = None if test is None else (test[1], test[0])
+    return _load(everything.name, train, test, matched, reading)
+
+
+def load_folders(
+    inputs: str,
+    targets: str,
+    image_size: int | None = None,
+    *,
+    fit: Fit = "crop",
+    largest: int = 64,
+    keep: Keep = "disk",
+    workers: int | None = None,
+) -> PairSet:
+    """Read pairs from two folders, as ``--lq`` and ``--gt`` name them.
+
+    Raises:
+        DataError: as :func:`load_pairs`.
+    """
+    reading = _Reading(image_size, fit, largest, keep, workers or os.cpu_count() or 1)
+    both = list_images(Path(inputs)), list_images(Path(targets))
+    return _load(both[1].name, both, None, True, reading)
+
+
+def _sides(
+    source: Source, workers: int
+) -> tuple[tuple[Source, Source], tuple[Source, Source] | None]:
+    """Give domain A and B of the training part, and of the held-out part where there is one."""
+    folders = set(source.top_folders)
+    if set(DOMAINS) <= folders:
+        held_out = next((pair for pair in _TESTS if set(pair) <= folders), None)
+        test = None if held_out is None else _both(source, *held_out)
+        return _both(source, *DOMAINS), test
+    headers = read_headers(source.files, workers)
+    if recognise(source, headers) != "side by side":
+        raise DataError(
+            f"{source.path} holds no pairs: there are neither trainA and trainB nor images A|B "
+            "side by side, twice as wide as high; `ganloss data check` shows what there is"
+        )
+    held_out = next((name for name in _SPLITS if name in folders), None)
+    train = source.below("train") if "train" in folders else source
+    return _halves(train), None if held_out is None else _halves(source.below(held_out))
+
+
+def _both(source: Source, a: str, b: str) -> tuple[Source, Source]:
+    return source.below(a), source.below(b)
+
+
+def _halves(source: Source) -> tuple[Source, Source]:
+    left = tuple(_half(file, "left") for file in source.files)
+    right = tuple(_half(file, "right") for file in source.files)
+    return Source(source.path, left, {}), Source(source.path, right, {})
+
+
+def _half(file: ImageFile, side: Literal["left", "right"]) -> ImageFile:
+    """Give one half of a file as a file of its own."""
+
+    def read() -> BinaryIO:
+        image = read_upright(file)
+        middle = image.width // 2
+        box = (0, 0, middle, image.height)
+        if side == "right":
+            box = (middle, 0, 2 * middle, image.height)
+        stream = io.BytesIO()
+        image.crop(box).save(stream, "PNG")
+        stream.seek(0)
+        return stream
+
+    # The stamp tells the halves apart in the cache.
+    return ImageFile(file.name, (file.stamp[0], 2 * file.stamp[1] + (side == "right")), read)
+
+
+def _load(
+    name: str,
+    train: tuple[Source, Source],
+    test: tuple[Source, Source] | None,
+    matched: bool,
+    reading: _Reading,
+) -> PairSet:
+    (inputs, targets), skipped, where, size = _read(train, matched, reading)
+    held_out: tuple[Images, Images] | None = None
+    if test is not None:
+        reading = _Reading(size, reading.fit, reading.largest, reading.keep, reading.workers)
+        held_out, more, _, _ = _read(test, matched, reading, fewest=1)
+        skipped += more
+    return PairSet(
+        name,
+        inputs,
+        targets,
+        None if held_out is None else held_out[0],
+        None if held_out is None else held_out[1],
+        matched,
+        skipped,
+        where,
+    )
+
+
+def _read(
+    sides: tuple[Source, Source], matched: bool, reading: _Reading, fewest: int = FEWEST_IMAGES
+) -> tuple[tuple[Images, Images], tuple[tuple[str, str], ...], str, int]:
+    """Read both sides at one size; matched ones keep the pairs that can be read on both."""
+    skipped: tuple[tuple[str, str], ...] = ()
+    if matched:
+        sides, skipped = _matched(*sides)
+    for side in sides:
+        if len(side.files) < fewest:
+            raise DataError(
+                f"{len(side.files)} images in {side.path}; at least {fewest} are needed on each "
+                "side"
+            )
+    headers = [read_headers(side.files, reading.workers) for side in sides]
+    found = [header for side in headers for header in side if isinstance(header, Header)]
+    size = reading.image_size or default_size(found, reading.largest)
+    decoded = [
+        decode(side, _transform(own, size, reading.fit), reading.keep, reading.workers)
+        for side, own in zip(sides, headers, strict=True)
+    ]
+    skipped += decoded[0].skipped + decoded[1].skipped
+    total = max(len(side.files) for side in sides)
+    if len(skipped) > max(1.0, MOST_UNREADABLE * total):
+        listed = "; ".join(f"{name}: {reason}" for name, reason in skipped[:5])
+        raise DataError(
+            f"{len(skipped)} of {total} images of {sides[0].path} cannot be used: {listed}"
+            f"{' …' if len(skipped) > 5 else ''}. Remove or replace them"
+        )
+    a, b = (entry.images for entry in decoded)
+    if matched and decoded[0].rows != decoded[1].rows:
+        both = sorted(set(decoded[0].rows) & set(decoded[1].rows))
+        a, b = (_rows(entry.images, entry.rows, both) for entry in decoded)
+    return (a, b), skipped, decoded[0].where, size
+
+
+def _transform(headers: Sequence[Header | str], size: int, fit: Fit) -> Transform:
+    found = [header for header in headers if isinstance(header, Header)]
+    return Transform(size, 1 if all(header.gray for header in found) else 3, fit)
+
+
+def _rows(images: Images, there: tuple[int, ...], wanted: list[int]) -> Tensor:
+    place = {row: i for i, row in enumerate(there)}
+    return images[torch.tensor([place[row] for row in wanted], dtype=torch.long)]
+
+
+def _matched(a: Source, b: Source) -> tuple[tuple[Source, Source], tuple[tuple[str, str], ...]]:
+    """Keep the files that have a partner, in the same order on both sides."""
+    of_a, of_b = ({file.stem: file for file in side.files} for side in (a, b))
+    common = sorted(of_a.keys() & of_b.keys())
+    if not common:
+        raise DataError(
+            f"no image of {a.path} has a partner of the same name in {b.path} (e.g. "
+            f"{next(iter(of_a))} and {next(iter(of_b))}); rename them alike"
+        )
+    alone = sorted((of_a.keys() | of_b.keys()) - set(common))
+    pairs = [
+        Source(side.path, tuple(files[stem] for stem in common), {})
+        for side, files in ((a, of_a), (b, of_b))
+    ]
+    skipped = tuple((stem, "has no partner of the same name") for stem in alone)
+    return (pairs[0], pairs[1]), skipped

@@ -1,0 +1,102 @@
+"""From images to images with targets: pix2pix, restoration, super-resolution."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ganloss.engine.phase import Phase, Turn
+from ganloss.games import Game
+from ganloss.objective import Losses, Weight, WeightedSum
+from ganloss.penalties import Critic, Penalty
+
+#: A term of the generator: compares what was made with the target, ``term(made, target)``.
+PairTerm = Callable[[Tensor, Tensor], Tensor]
+
+
+def paired(
+    game: Game,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    terms: Mapping[str, tuple[PairTerm, Weight]],
+    *,
+    adversarial: float = 1.0,
+    discriminator_weight: float = 1.0,
+) -> tuple[Phase, ...]:
+    """Give the phases: ``critic_steps`` turns of D, then one of G; without D when it has no say.
+
+    D looks at input and output together, ``D(cat([x, y], 1))``, as in pix2pix. A turn's ``source``
+    is the input x, ``real`` the target y.
+
+    Args:
+        game: pair, penalties and constraint; its optimisers are built by the caller.
+        generator: ``G(x)``.
+        discriminator: raw scores of pairs of input and output.
+        terms: what else the generator minimises, with its weight, by name.
+        adversarial: weight of the generator's adversarial loss; with 0 there is no D.
+        discriminator_weight: factor of D's adversarial loss; pix2pix has one half.
+
+    References:
+        Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR
+        2017, arXiv:1611.07004, eqs. 1-4 and section 3.3 (D's objective is divided by 2).
+    """
+    weights: dict[str, Weight] = {name: weight for name, (_, weight) in terms.items()}
+    g_objective = WeightedSum(**({"adv": adversarial} if adversarial else {}), **weights)
+    d_objective = WeightedSum(
+        adv=discriminator_weight, **{name: w.weight for name, w in game.penalties.items()}
+    )
+
+    def d_loss(turn: Turn) -> Losses:
+        x = source_of(turn)
+        with torch.no_grad():
+            fake = torch.cat([x, generator(x)], 1)
+        real, critic = torch.cat([x, turn.real], 1), Critic(discriminator)
+        pair = game.pair.discriminator(real=critic(real), fake=critic(fake))
+        return d_objective(turn.step, adv=pair, **penalties(game, critic, turn, real, fake))
+
+    def g_loss(turn: Turn) -> Losses:
+        x = source_of(turn)
+        made = generator(x)
+        values: dict[str, Tensor | Callable[[], Tensor]] = {
+            name: _lazily(term, made, turn.real) for name, (term, _) in terms.items()
+        }
+        if adversarial:
+            real = game.pair.generator_needs_real
+            values["adv"] = game.pair.generator(
+                fake=discriminator(torch.cat([x, made], 1)),
+                real=discriminator(torch.cat([x, turn.real], 1)) if real else None,
+            )
+        return g_objective(turn.step, **values)
+
+    g_phase = Phase("g", generator, g_loss)
+    if not adversarial:
+        return (g_phase,)
+    constraint = game.constraint
+    after_update = None if constraint is None else lambda: constraint.after_step(discriminator)
+    return Phase("d", discriminator, d_loss, game.critic_steps, after_update), g_phase
+
+
+def source_of(turn: Turn) -> Tensor:
+    """Give what is translated in a turn.
+
+    Raises:
+        ValueError: the engine was given no sources.
+    """
+    if turn.source is None:
+        raise ValueError("this recipe translates images; give the engine sources=...")
+    return turn.source
+
+
+def penalties(
+    game: Game, critic: Critic, turn: Turn, real: Tensor, fake: Tensor
+) -> dict[str, Callable[[], Tensor]]:
+    """Give the game's penalties, computed only when their weight is not 0."""
+
+    def thunk(penalty: Penalty) -> Callable[[], Tensor]:
+        return lambda: penalty(critic, real=real, fake=fake, random=turn.draws)
+
+    return {name: thunk(weighted.penalty) for name, weighted in game.penalties.items()}
+
+
+def _lazily(term: PairTerm, made: Tensor, target: Tensor) -> Callable[[], Tensor]:
+    return lambda: term(made, target)

@@ -1,0 +1,450 @@
+"""Terms of conditional GANs: what the discriminator says about classes and codes."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from ganloss._scores import check_same_shape, check_tensor
+from ganloss.terms._term import check_positive, directions, product
+
+
+@final
+@dataclass(frozen=True)
+class AuxiliaryClassifier:
+    r"""Cross-entropy of a classifier inside the discriminator, added to both players' losses.
+
+    .. math:: L_D = -E[\log C(y \mid x)] - E[\log C(y \mid G(z, y))], \qquad
+        L_G = -E[\log C(y \mid G(z, y))]
+
+    Both players minimise it. It pushes samples away from the borders between classes, so variety
+    within a class may suffer: :class:`TwinAuxiliaryClassifier` mends that.
+
+    Use: Few, well separated classes.
+
+    Cost: One linear layer on D's features.
+
+    Peers: TF-GAN, torchgan: same. StudioGAN leaves the fakes out of D's loss.
+
+    References:
+        Odena et al., "Conditional Image Synthesis With Auxiliary Classifier GANs", ICML 2017,
+        arXiv:1610.09585, eq. 3.
+
+    >>> import torch
+    >>> AuxiliaryClassifier().generator(fake=torch.zeros(2, 10), fake_labels=torch.tensor([3, 7]))
+    tensor(2.3026)
+    """
+
+    def discriminator(
+        self, *, real: Tensor, real_labels: Tensor, fake: Tensor, fake_labels: Tensor
+    ) -> Tensor:
+        """Loss of the classifier, a 0-d tensor.
+
+        Args:
+            real: logits of real samples ``(N, K)``.
+            real_labels: their classes, integers ``(N,)``.
+            fake: logits of generated samples; their number may differ.
+            fake_labels: the classes they were made for.
+
+        Raises:
+            TypeError: logits are not floating point, or labels not integers.
+            ValueError: shapes do not fit.
+        """
+        real_loss = _cross_entropy(real, real_labels, "real")
+        return real_loss + _cross_entropy(fake, fake_labels, "fake")
+
+    def generator(self, *, fake: Tensor, fake_labels: Tensor) -> Tensor:
+        """Loss of the generator: as :meth:`discriminator`, of its samples alone."""
+        return _cross_entropy(fake, fake_labels, "fake")
+
+
+@final
+@dataclass(frozen=True)
+class TwinAuxiliaryClassifier:
+    r"""An auxiliary classifier, and a second one of generated samples that G should confuse.
+
+    .. math:: L_D = -E[\log C(y \mid x)] - E[\log C'(y \mid G(z, y))], \qquad
+        L_G = E[\log C'(y \mid G(z, y))] - E[\log C(y \mid G(z, y))]
+
+    The twin C' learns the classes of generated samples alone. What G gives away to it beyond C is
+    what makes classes too easy to tell apart. At the twin's best G matches the joint distribution.
+
+    Use: Classes that overlap, in place of :class:`AuxiliaryClassifier`.
+
+    Cost: Two linear layers on D's features.
+
+    Peers: The authors' code and StudioGAN (aux_cls_type TAC): same; both can train C on fakes too.
+
+    References:
+        Gong et al., "Twin Auxiliary Classifiers GAN", NeurIPS 2019, arXiv:1907.02690, section 3.2.
+
+    >>> import torch
+    >>> labels, zeros = torch.tensor([3, 7]), torch.zeros(2, 10)
+    >>> twin = TwinAuxiliaryClassifier()
+    >>> twin.generator(fake=zeros, fake_twin=zeros, fake_labels=labels)
+    tensor(0.)
+    """
+
+    def discriminator(
+        self, *, real: Tensor, real_labels: Tensor, fake_twin: Tensor, fake_labels: Tensor
+    ) -> Tensor:
+        """Loss of both classifiers, a 0-d tensor.
+
+        Args:
+            real: logits of C for real samples ``(N, K)``.
+            real_labels: their classes, integers ``(N,)``.
+            fake_twin: logits of C' for generated samples; their number may differ.
+            fake_labels: the classes they were made for.
+
+        Raises:
+            TypeError: logits are not floating point, or labels not integers.
+            ValueError: shapes do not fit.
+        """
+        real_loss = _cross_entropy(real, real_labels, "real")
+        return real_loss + _cross_entropy(fake_twin, fake_labels, "fake_twin", "fake_labels")
+
+    def generator(self, *, fake: Tensor, fake_twin: Tensor, fake_labels: Tensor) -> Tensor:
+        """Loss of the generator, a 0-d tensor.
+
+        Args:
+            fake: logits of C for generated samples ``(N, K)``.
+            fake_twin: logits of C' for the same samples.
+            fake_labels: the classes they were made for.
+        """
+        check_same_shape(
+            check_tensor(fake, "fake"), check_tensor(fake_twin, "fake_twin"), "fake", "fake_twin"
+        )
+        loss = _cross_entropy(fake, fake_labels, "fake")
+        return loss - _cross_entropy(fake_twin, fake_labels, "fake_twin", "fake_labels")
+
+
+@final
+@dataclass(frozen=True)
+class AuxiliaryDiscriminativeClassifier:
+    r"""A classifier of 2K classes: each class once for real and once for generated samples.
+
+    .. math:: L_D = -E[\log C(y, 1 \mid x)] - E[\log C(y, 0 \mid G(z, y))], \qquad
+        L_G = E[\log C(y, 0 \mid G(z, y))] - E[\log C(y, 1 \mid G(z, y))]
+
+    Logits 0 to K-1 are "real, class y", logits K to 2K-1 "generated, class y". G's loss is their
+    difference, which the shared denominator drops out of.
+
+    Use: In place of :class:`AuxiliaryClassifier`, beside the adversarial loss with equal weight.
+
+    Cost: One linear layer of twice the size.
+
+    Peers: StudioGAN (aux_cls_type ADC) interleaves both kinds of a class, 2y and 2y + 1.
+
+    References:
+        Hou et al., "Conditional GANs with Auxiliary Discriminative Classifier", ICML 2022,
+        arXiv:2107.10060, section 4.
+
+    >>> import torch
+    >>> fake = torch.tensor([[1.0, 0.0, 3.0, 0.0]])  # class 0 of two: "generated" by 2
+    >>> labels = torch.tensor([0])
+    >>> AuxiliaryDiscriminativeClassifier().generator(fake=fake, fake_labels=labels)
+    tensor(2.)
+    """
+
+    def discriminator(
+        self, *, real: Tensor, real_labels: Tensor, fake: Tensor, fake_labels: Tensor
+    ) -> Tensor:
+        """Loss of the classifier, a 0-d tensor.
+
+        Args:
+            real: logits of real samples ``(N, 2K)``.
+            real_labels: their classes, integers below K, ``(N,)``.
+            fake: logits of generated samples; their number may differ.
+            fake_labels: the classes they were made for.
+
+        Raises:
+            TypeError: logits are not floating point, or labels not integers.
+            ValueError: shapes do not fit, or the number of logits is odd.
+        """
+        half = _half(fake)
+        real_loss = _cross_entropy(real, real_labels, "real")
+        _half(real)
+        return real_loss + _cross_entropy(fake, fake_labels, "fake", offset=half)
+
+    def generator(self, *, fake: Tensor, fake_labels: Tensor) -> Tensor:
+        """Loss of the generator, a 0-d tensor.
+
+        Args:
+            fake: logits of generated samples ``(N, 2K)``.
+            fake_labels: the classes they were made for.
+        """
+        half = _half(fake)
+        logits, labels = _checked(fake, fake_labels, "fake", "fake_labels")
+        places = torch.stack([labels, labels + half], 1)
+        real, generated = logits.gather(1, places).unbind(1)
+        return (generated - real).mean()
+
+
+@final
+@dataclass(frozen=True)
+class ConditionalContrastive:
+    r"""Samples of a class draw together, and towards the class's proxy: ContraGAN's 2C loss.
+
+    .. math:: L = -E_i \log \frac{e^{f_i \cdot p_i / t} + \sum_{k \neq i, y_k = y_i}
+        e^{f_i \cdot f_k / t}}{e^{f_i \cdot p_i / t} + \sum_{k \neq i} e^{f_i \cdot f_k / t}}
+
+    with embeddings f of samples and p of their classes, scaled to length 1. Both players minimise
+    it: D on real samples, G on its own. A statistic of the whole (local) batch, whose size is part
+    of the formula.
+
+    Args:
+        temperature: t, positive; 1 in the paper's comparisons.
+
+    Use: Many classes, large batches.
+
+    Cost: N² products of embeddings.
+
+    Peers: StudioGAN (2C): same on one process.
+
+    References:
+        Kang & Park, "ContraGAN: Contrastive Learning for Conditional Image Generation", NeurIPS
+        2020, arXiv:2006.12681, eq. 8.
+
+    >>> import torch
+    >>> labels = torch.tensor([0, 1])
+    >>> pull = ConditionalContrastive()
+    >>> pull(embeddings=torch.eye(2), proxies=torch.eye(2), labels=labels)  # log(1 + 1/e)
+    tensor(0.3133)
+    """
+
+    temperature: float = 1.0
+
+    batch_statistic: ClassVar[bool] = True
+    compares_samples: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_positive(self.temperature, "temperature", "e.g. 1")
+
+    def __call__(self, *, embeddings: Tensor, proxies: Tensor, labels: Tensor) -> Tensor:
+        """Loss of a batch, a 0-d tensor.
+
+        Args:
+            embeddings: of the samples, ``(N, D)``.
+            proxies: embedding of each sample's class, ``(N, D)``, e.g. ``nn.Embedding(K, D)(y)``.
+            labels: classes of the samples, integers ``(N,)``.
+
+        Raises:
+            TypeError: embeddings are not floating point, or labels not integers.
+            ValueError: shapes do not fit.
+        """
+        own, others, alike = _similarities(embeddings, proxies, labels)
+        own, others = own / self.temperature, others / self.temperature
+        itself = torch.eye(len(own), dtype=torch.bool, device=own.device)
+        others = others.masked_fill(itself, -torch.inf)
+        every = torch.cat([own[:, None], others], 1).logsumexp(1)
+        friends = others.masked_fill(~alike, -torch.inf)
+        return (every - torch.cat([own[:, None], friends], 1).logsumexp(1)).mean()
+
+
+@final
+@dataclass(frozen=True)
+class DataToDataCrossEntropy:
+    r"""Samples go to their class's proxy and away from samples of others: ReACGAN's D2D-CE.
+
+    .. math:: L = -E_i \log \frac{e^{\min(0,\ f_i \cdot p_i - m_p) / t}}
+        {e^{\min(0,\ f_i \cdot p_i - m_p) / t} + \sum_{y_k \neq y_i}
+        e^{\max(0,\ f_i \cdot f_k - m_n) / t}}
+
+    with embeddings f of samples and p of their classes, scaled to length 1. Samples that are close
+    enough to their proxy, or far enough from the others, feel no force, so easy samples do not
+    rule. Both players minimise it: D on real samples, G on its own. A statistic of the whole
+    (local) batch, whose size is part of the formula.
+
+    Args:
+        temperature: t, positive.
+        positive_margin: m_p, the similarity with the proxy that is enough.
+        negative_margin: m_n, the similarity with samples of other classes that does not matter.
+
+    Use: In place of :class:`AuxiliaryClassifier` with many classes; weight 0.5 for CIFAR-10.
+
+    Cost: N² products of embeddings.
+
+    Peers: StudioGAN (D2DCE; its CIFAR-10 settings are these defaults, m_n = 1 - m_p) subtracts each
+    row's largest similarity from the others' exponents but not from the proxy's: another value.
+
+    References:
+        Kang et al., "Rebooting ACGAN: Auxiliary Classifier GANs with Stable Training", NeurIPS
+        2021, arXiv:2111.01118, section 3.
+
+    >>> import torch
+    >>> labels = torch.tensor([0, 1])
+    >>> pull = DataToDataCrossEntropy()
+    >>> pull(embeddings=torch.eye(2), proxies=torch.eye(2), labels=labels)  # log(1 + 1)
+    tensor(0.6931)
+    """
+
+    temperature: float = 0.5
+    positive_margin: float = 0.98
+    negative_margin: float = 0.02
+
+    batch_statistic: ClassVar[bool] = True
+    compares_samples: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_positive(self.temperature, "temperature", "e.g. 0.5")
+
+    def __call__(self, *, embeddings: Tensor, proxies: Tensor, labels: Tensor) -> Tensor:
+        """Loss of a batch, a 0-d tensor.
+
+        Args:
+            embeddings: of the samples, ``(N, D)``.
+            proxies: embedding of each sample's class, ``(N, D)``, e.g. ``nn.Embedding(K, D)(y)``.
+            labels: classes of the samples, integers ``(N,)``.
+
+        Raises:
+            TypeError: embeddings are not floating point, or labels not integers.
+            ValueError: shapes do not fit.
+        """
+        own, others, alike = _similarities(embeddings, proxies, labels)
+        attraction = (own - self.positive_margin).clamp(max=0) / self.temperature
+        repulsion = (others - self.negative_margin).clamp(min=0) / self.temperature
+        # A sample is of its own class, so it is never among those it is pushed from.
+        repulsion = repulsion.masked_fill(alike, -torch.inf)
+        every = torch.cat([attraction[:, None], repulsion], 1).logsumexp(1)
+        return (every - attraction).mean()
+
+
+@final
+@dataclass(frozen=True)
+class MutualInformation:
+    r"""Codes should be readable from what was made of them: InfoGAN's bound, negated.
+
+    .. math:: L = -E[\log Q(c \mid G(z, c))] = E\Big[\sum_j -\log Q_j(c_j) + \tfrac12 \sum_d
+        \Big(\log 2\pi + s_d + \frac{(u_d - \mu_d)^2}{e^{s_d}}\Big)\Big]
+
+    summed over the categorical codes c_j and the continuous codes u_d, whose means μ and log
+    variances s the network Q reads from the sample; averaged over the batch. The entropy of the
+    codes, a constant, is left out. G and Q minimise it, weight 1 for categorical codes and less
+    for continuous ones.
+
+    Use: To find factors of variation without labels.
+
+    Cost: One head on D's features.
+
+    Peers: TF-GAN averages over the codes. torchgan's has no gradient. StudioGAN adds 1e-6 to the
+    variance.
+
+    References:
+        Chen et al., "InfoGAN: Interpretable Representation Learning by Information Maximizing
+        Generative Adversarial Nets", NeurIPS 2016, arXiv:1606.03657, eq. 5.
+
+    >>> import torch
+    >>> information = MutualInformation()
+    >>> information(logits=torch.zeros(2, 10), categories=torch.tensor([3, 7]))
+    tensor(2.3026)
+    >>> zeros = torch.zeros(2, 1)
+    >>> information(codes=zeros, mean=zeros, log_variance=zeros)  # half of log 2 pi
+    tensor(0.9189)
+    """
+
+    def __call__(
+        self,
+        *,
+        logits: Tensor | Sequence[Tensor] = (),
+        categories: Tensor | Sequence[Tensor] = (),
+        codes: Tensor | None = None,
+        mean: Tensor | None = None,
+        log_variance: Tensor | None = None,
+    ) -> Tensor:
+        """Loss of generated samples, a 0-d tensor.
+
+        Args:
+            logits: what Q says of the categorical code, ``(N, K)``, or a list for several codes.
+            categories: the codes themselves, integers ``(N,)``, or a list.
+            codes: the continuous codes ``(N, D)``.
+            mean: their means under Q.
+            log_variance: the logarithms of their variances under Q; zeros for fixed ones.
+
+        Raises:
+            TypeError: a part of a kind of code is missing, or of a wrong type.
+            ValueError: shapes do not fit, or there are no codes at all.
+        """
+        parts = _categorical(logits, categories)
+        if not codes is mean is log_variance is None:
+            parts.append(_gaussian(codes, mean, log_variance))
+        if not parts:
+            raise ValueError("there are no codes; pass logits and categories, or codes and mean")
+        return torch.stack(parts).sum()
+
+
+def _categorical(
+    logits: Tensor | Sequence[Tensor], categories: Tensor | Sequence[Tensor]
+) -> list[Tensor]:
+    several = [logits] if isinstance(logits, Tensor) else list(logits)
+    drawn = [categories] if isinstance(categories, Tensor) else list(categories)
+    if len(several) != len(drawn):
+        raise ValueError(
+            f"there are {len(several)} tensors of logits and {len(drawn)} of categories; pass one "
+            "of each for every categorical code"
+        )
+    names = [(f"logits[{i}]", f"categories[{i}]") for i in range(len(several))]
+    parts = zip(several, drawn, names, strict=True)
+    return [_cross_entropy(z, c, *words) for z, c, words in parts]
+
+
+def _gaussian(codes: object, mean: object, log_variance: object) -> Tensor:
+    """Negative log likelihood of continuous codes."""
+    u, m = check_tensor(codes, "codes"), check_tensor(mean, "mean")
+    s = check_tensor(log_variance, "log_variance")
+    check_same_shape(u, m, "codes", "mean")
+    check_same_shape(u, s, "codes", "log_variance")
+    each = math.log(2 * math.pi) + s + (u - m).square() * (-s).exp()
+    return 0.5 * each.flatten(1).sum(1).mean() if u.dim() > 1 else 0.5 * each.mean()
+
+
+def _checked(logits: object, labels: object, name: str, labels_name: str) -> tuple[Tensor, Tensor]:
+    """Return logits ``(N, K)`` in fp32 or better and labels ``(N,)`` as int64."""
+    z = check_tensor(logits, name)
+    if z.dim() != 2 or z.shape[1] < 2:
+        raise ValueError(f"{name} has shape {tuple(z.shape)}; (N, K) with K classes is needed")
+    return z, _check_labels(labels, z, name, labels_name)
+
+
+def _check_labels(labels: object, samples: Tensor, name: str, labels_name: str) -> Tensor:
+    if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.is_complex():
+        raise TypeError(
+            f"{labels_name} must be a tensor of integers, the class of each sample; for one-hot "
+            f"rows pass {labels_name}.argmax(1)"
+        )
+    if labels.shape != samples.shape[:1]:
+        raise ValueError(
+            f"{labels_name} has shape {tuple(labels.shape)} and {name} {tuple(samples.shape)}; one "
+            f"class per sample is needed, ({samples.shape[0]},)"
+        )
+    return labels.long()
+
+
+def _cross_entropy(
+    logits: object, labels: object, name: str, labels_name: str = "", offset: int = 0
+) -> Tensor:
+    z, y = _checked(logits, labels, name, labels_name or f"{name}_labels")
+    return cross_entropy(z, y + offset)
+
+
+def _half(logits: Tensor) -> int:
+    shape = tuple(check_tensor(logits, "logits").shape)
+    if len(shape) != 2 or shape[1] % 2:
+        raise ValueError(f"logits have shape {shape}; (N, 2K) is needed: K real, K generated")
+    return shape[1] // 2
+
+
+def _similarities(
+    embeddings: object, proxies: object, labels: object
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Cosines with the own proxies ``(N,)`` and of all pairs ``(N, N)``, and who is of a class."""
+    f, p = check_tensor(embeddings, "embeddings"), check_tensor(proxies, "proxies")
+    check_same_shape(f, p, "embeddings", "proxies")
+    if f.dim() != 2:
+        raise ValueError(f"embeddings have shape {tuple(f.shape)}; (N, D) is needed")
+    y = _check_labels(labels, f, "embeddings", "labels")
+    f = directions(f)
+    return (f * directions(p)).sum(1), product(f, f.mT), y[:, None] == y
