@@ -134,6 +134,7 @@ def card(name: str) -> Card:
     raise KeyError(f"no loss {name!r}{suggest(key, known)}")
 
 
+_STATISTIC = "; a statistic of the batch, local to a process unless across_processes"
 _REGISTRIES = {"pair": LOSSES, "penalty": PENALTIES, "term": TERMS}
 
 
@@ -206,7 +207,8 @@ def _needs(cls: Any) -> str:
     if issubclass(cls, Penalty):
         # Defaults are class attributes, so this holds where arguments must be given as well.
         kinds = cls.__new__(cls).needs
-        return f"the discriminator, and {' and '.join(kinds)} samples" if kinds else "the network"
+        words = f"the discriminator, and {' and '.join(kinds)} samples" if kinds else "the network"
+        return words + (_STATISTIC if cls.batch_statistic else "")
     if issubclass(cls, GANLoss):
         kind = "features" if cls.scores_are_features else "raw scores"
         kind = "energies" if cls.real_is_low else kind
@@ -216,7 +218,7 @@ def _needs(cls: Any) -> str:
         if cls.paired:
             words += "; equal batches"
         if cls.batch_statistic:
-            words += "; a statistic of the batch, local to a process unless across_processes"
+            words += _STATISTIC
         return words
     if hasattr(cls, "discriminator"):
         sides = {"D": cls.discriminator, "G": cls.generator}

@@ -58,6 +58,15 @@ class ScoresOnly:
         return r1_without_its_half(critic, real, fake)
 
 
+class PenaltyStatistic:
+    """R1, which is a mean over samples."""
+
+    batch_statistic = True
+
+    def __call__(self, critic: Critic, *, real: Tensor, fake: Tensor) -> Tensor:
+        return r1_without_its_half(critic, real, fake)
+
+
 class Noisy:
     """R1, which adds no noise."""
 

@@ -56,6 +56,7 @@ CONTROLS = [
     (declarations.Features(), None, "Steps of D bring real scores above fake ones"),
     (declarations.NeedsThree(), None, "The loss of a batch is the mean over its samples"),
     (declarations.ScoresOnly(), None, "Misuse raises"),
+    (declarations.PenaltyStatistic(), None, "The penalty of a batch is the mean"),
     (declarations.Noisy(), None, "Points between real and fake lie on the line"),
     (declarations.WeightsOnly(), None, "Only weights count"),
 ]

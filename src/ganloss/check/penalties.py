@@ -47,6 +47,7 @@ class _Call:
         self._penalty, self._real, self._fake = penalty, real, fake
         self.differentiates = bool(getattr(penalty, "differentiates", True))
         self.adds_noise = bool(getattr(penalty, "adds_noise", False))
+        self.batch_statistic = bool(getattr(penalty, "batch_statistic", False))
 
     def __call__(self, critic: Callable[..., Any], *, real: Tensor, fake: Tensor) -> Tensor:
         samples = {self._real: real} if self._real else {}
@@ -142,6 +143,20 @@ def order_changes_nothing(penalty: Penalised) -> None:
         x = x[:1].expand(6, 4).clone()
     found = _seeded(penalty, network, real=x.flip(0), fake=x.flip(0))
     same(found, _seeded(penalty, network, real=x, fake=x), "samples in reverse")
+
+
+def a_batch_is_the_mean_of_its_samples(penalty: Penalised) -> None:
+    """The penalty of a batch is the mean over its samples, unless it is declared a statistic."""
+    if penalty.adds_noise:
+        raise NotApplicable("noise of its own belongs to places in the batch")
+    network, x = _network(), normal(5, 4, seed=1)
+    whole = penalty(network, real=x, fake=x)
+    alone = [penalty(network, real=x[i : i + 1], fake=x[i : i + 1]) for i in range(len(x))]
+    mean = torch.stack(alone).mean()
+    if not penalty.batch_statistic:
+        same(mean, whole, "the mean over samples one by one")
+    elif torch.allclose(mean, whole):
+        raise Wrong("batch_statistic is declared, and the penalty is a mean over samples")
 
 
 def patches_count_their_mean(penalty: Penalised) -> None:
@@ -301,6 +316,7 @@ _EVERY = (
     shape_changes_nothing,
     strides_change_nothing,
     order_changes_nothing,
+    a_batch_is_the_mean_of_its_samples,
     patches_count_their_mean,
     callers_tensors_are_left_alone,
     one_point_per_sample_on_its_line,

@@ -24,6 +24,12 @@ class Penalty(ABC):
     adds_noise: ClassVar[bool] = False
     #: It looks at the critic's weights alone.
     of_weights: ClassVar[bool] = False
+    #: It is no mean over samples.
+    batch_statistic: ClassVar[bool] = False
+
+    def over_all_processes(self) -> "Penalty":
+        """Give the same penalty as a statistic of the global batch; itself if it is none."""
+        return self
 
     @property
     @abstractmethod

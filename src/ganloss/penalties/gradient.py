@@ -1,12 +1,13 @@
 """Penalties on the gradient of the critic with respect to its input."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, final, get_args
 
 import torch
 from torch import Tensor
 
+from ganloss._processes import gathered
 from ganloss._random import Draws
 from ganloss._scores import check_same_shape
 from ganloss.penalties._penalty import Penalty, noise_like
@@ -266,7 +267,10 @@ class MaxGradientPenalty(Penalty):
     .. math:: \max_{\hat x} \lVert \nabla_{\hat x} D(\hat x) \rVert_2^2, \qquad
         \hat x = \epsilon x + (1 - \epsilon) G(z), \quad \epsilon \sim U[0, 1]
 
-    One :math:`\epsilon` per sample. Only the steepest sample of the local batch is pushed.
+    One :math:`\epsilon` per sample. Only the steepest sample of the batch is pushed.
+
+    Args:
+        across_processes: look for it in the batches of all processes; otherwise in the local one.
 
     Use: With convex pairs such as :class:`~ganloss.NonSaturating`, after Lipschitz GANs; try
     weights of 0.1 to 10.
@@ -285,10 +289,18 @@ class MaxGradientPenalty(Penalty):
     25.0
     """
 
+    batch_statistic: ClassVar[bool] = True
+
+    across_processes: bool = False
+
     @property
     def needs(self) -> tuple[str, ...]:
         """Both kinds of samples."""
         return ("real", "fake")
+
+    def over_all_processes(self) -> "MaxGradientPenalty":
+        """Give the same penalty with ``across_processes``."""
+        return replace(self, across_processes=True)
 
     def _penalty(
         self,
@@ -299,7 +311,8 @@ class MaxGradientPenalty(Penalty):
     ) -> Tensor:
         if real is None or fake is None:
             raise TypeError("MaxGradientPenalty needs real and fake samples")
-        return input_gradient(critic, interpolates(real, fake, random)).square().sum(1).amax()
+        squares = input_gradient(critic, interpolates(real, fake, random)).square().sum(1)
+        return gathered(squares, across_processes=self.across_processes).amax()
 
 
 @final

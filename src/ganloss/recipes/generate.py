@@ -49,7 +49,7 @@ def generate(
         critic = Critic(given(discriminator, turn.labels))
         adversarial = game.pair.discriminator(real=critic(turn.real), fake=critic(fake))
         penalties = {
-            name: _penalty(weighted.penalty, critic, turn, fake)
+            name: _penalty(weighted.penalty.over_all_processes(), critic, turn, fake)
             for name, weighted in game.penalties.items()
         }
         return d_objective(turn.step, adv=adversarial, **penalties)

@@ -62,9 +62,12 @@ def check_micro_batches(settings: GenerateSettings, game: Game) -> None:
     Raises:
         UsageError: with the reason.
     """
-    if settings.accumulate > 1 and game.pair.batch_statistic:
+    parts = {settings.loss: game.pair.batch_statistic}
+    parts |= {f"penalty {n}": w.penalty.batch_statistic for n, w in game.penalties.items()}
+    whole = [name for name, is_statistic in parts.items() if is_statistic]
+    if settings.accumulate > 1 and whole:
         raise UsageError(
-            f"{settings.loss} compares each score with a statistic of the whole batch, which "
+            f"{whole[0]} looks at a statistic of the whole batch, which "
             f"--accumulate {settings.accumulate} would replace by one of "
             f"{settings.batch_size // settings.accumulate} samples; leave --accumulate out, lower "
             "--batch-size, or choose a loss of single samples or pairs, e.g. --loss r3gan"
