@@ -179,7 +179,7 @@ def test_a_longer_run_is_refused_where_the_length_decides(tmp_path: Path) -> Non
     start(tmp_path, lr_schedule="linear", steps=2)
     words = ["train", "generate", "--resume", str(only_run(tmp_path))]
     with pytest.raises(UsageError, match="--steps 4 would be another run from its first step"):
-        _parse([*words[2:], "--steps", "4"])
+        _parse("generate", [*words[2:], "--steps", "4"])
     assert main(words) == 0  # finished already
 
     # Found by its settings, the run is another one as soon as the length differs.

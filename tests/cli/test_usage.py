@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,8 @@ def test_help_is_quick_to_say_and_imports_no_torch(words: tuple[str, ...]) -> No
 def test_every_setting_is_a_flag_with_an_explanation(capsys: pytest.CaptureFixture[str]) -> None:
     main(["train", "generate", "--help"])
     text = capsys.readouterr().out
-    for name in GenerateSettings.__dataclass_fields__:
-        assert f"--{name.replace('_', '-')}" in text
+    for item in fields(GenerateSettings):
+        assert f"--{item.name.replace('_', '-')}" in text
 
 
 MISTAKES = [
@@ -227,7 +228,7 @@ def test_a_dry_run_says_what_a_run_costs_and_leaves_nothing_behind(tmp_path: Pat
     # Parameters by hand: three linear layers with biases, 32-256-256-64 and 64-256-256-1.
     g = 32 * 256 + 256 + 256 * 256 + 256 + 256 * 64 + 64
     d = 64 * 256 + 256 + 256 * 256 + 256 + 256 + 1
-    assert f"G {g:,} parameters, D {d:,} parameters" in done.stdout
+    assert f"generator {g:,}, discriminator {d:,} parameters" in done.stdout
     assert "each on 64 images in 4 parts of 16" in done.stdout
     assert re.search(r"100 steps at [0-9.]+ ms a step", done.stdout)
     assert re.search(r"about \d+ s of training and \d+ s for samples and scores at 21", done.stdout)

@@ -13,8 +13,7 @@ from ganloss._errors import UsageError
 from ganloss.engine.rates import RateSchedule
 from ganloss.games import canonical_name
 from ganloss.runs.evaluation import Evaluation
-from ganloss.runs.options import augment_for, check_augment, schedule_for
-from ganloss.runs.run import game_for
+from ganloss.runs.options import augment_for, check_augment, game_for, schedule_for
 from ganloss.runs.settings import GenerateSettings
 from ganloss.runs.training import train
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ganloss.runs.training import Outcome, Run
 
 
+#: Scores a line of a snap may show, where a row has them.
+_SCORES = ("fd", "l1", "psnr", "ssim", "cycle")
+
+
 def speaks() -> bool:
     """Whether this process writes to the terminal: of many, the first one alone."""
     return all(os.environ.get(name, "0") == "0" for name in ("RANK", "SLURM_PROCID"))
@@ -60,24 +64,24 @@ class TerminalReporter:
             self._task = self._bar.add_task("", total=1.0, step=run.engine.step)
 
     def _describe(self, run: "Run") -> None:
-        generator, discriminator = run.parameters
-        skipped = f", {len(run.data.skipped)} unreadable skipped" if run.data.skipped else ""
-        data = samples(len(run.data.values), run.data.shape)
-        classes = f", {run.classes} classes" if run.classes else ""
-        self._line("data", f"{data}{classes}{skipped}, {run.data.where}")
-        self._line("networks", f"G {_count(generator)}, D {_count(discriminator)} parameters, "
-                               f"on {run.hardware.device}")  # fmt: skip
-        penalties = "".join(f" + {w.weight} × {name}" for name, w in run.game.penalties.items())
-        self._line("game", f"{run.settings.loss}: {run.game.pair!r}{penalties}, "
-                           f"{run.game.critic_steps} D step(s) per G step")  # fmt: skip
-        evaluation = run.evaluation
-        if evaluation is not None:
-            self._line("metric", f"{evaluation.name}, lower is better; "
-                                 f"real images {_short(evaluation.reference)}, "
-                                 f"noise {_short(evaluation.noise)}")  # fmt: skip
-            if evaluation.warning:
-                self._line("warning", evaluation.warning)
-        for name, reason in run.data.skipped[:5]:
+        task, source = run.task, run.task.data
+        skipped = f", {len(source.skipped)} unreadable skipped" if source.skipped else ""
+        data = samples(len(source.values), source.shape)
+        classes = f", {len(source.class_names)} classes" if source.class_names else ""
+        self._line("data", f"{data}{classes}{skipped}, {source.where}")
+        networks = (f"{name.lower()} {_count(count)}" for name, count in run.parameters.items())
+        self._line("networks", f"{', '.join(networks)} parameters, on {run.hardware.device}")
+        self._line("game", f"{task.in_a_line}, {task.game.critic_steps} D step(s) per G step")
+        metric = task.metric
+        if metric is not None:
+            rows = [(metric.reference, "real images"), (metric.noise, metric.noise_meaning)]
+            known = "".join(
+                f"; {word} {_short(value)}" for value, word in rows if value is not None
+            )
+            self._line("metric", f"{metric.name}, lower is better{known}")
+            if metric.warning:
+                self._line("warning", metric.warning)
+        for name, reason in source.skipped[:5]:
             self._line("skipped", f"{name}: {reason}")
         again = f"  (continued at step {run.engine.step:,})" if run.resumed else ""
         self._line("folder", f"{run.folder.path}{again}")
@@ -94,9 +98,9 @@ class TerminalReporter:
     def snapped(self, row: Mapping[str, Any]) -> None:
         """Print a line of numbers."""
         parts = [f"{row['seconds']:6.0f} s", f"step {row['step']:>7,}"]
-        parts += [f"{player.upper()} {row[player]['total']:>8.3f}" for player in ("d", "g")]
-        if "fd" in row:
-            parts.append(f"fd {_short(row['fd']):>6}")
+        players = [player for player in ("d", "g") if player in row]
+        parts += [f"{player.upper()} {row[player]['total']:>8.3f}" for player in players]
+        parts += [f"{key} {_short(row[key]):>6}" for key in _SCORES if key in row]
         self._console.print("  ".join(parts), markup=False)
 
     def ended(self, outcome: "Outcome") -> None:
@@ -118,10 +122,11 @@ class TerminalReporter:
         self._console.print()
         if outcome.state == "interrupted":
             self._console.print("interrupted: saved. Continue with", markup=False)
-            self._console.print(f"  ganloss train generate --resume {run.path}", markup=False)
+            again = f"ganloss train {outcome.task} --resume {run.path}"
+            self._console.print(f"  {again}", markup=False)
         if outcome.message:
             self._console.print(outcome.message, markup=False)
-        if outcome.score is not None and outcome.evaluation is not None:
+        if outcome.score is not None:
             self._console.print(summary(outcome.score, outcome), markup=False)
         for name, text in outcome.extra.items():
             self._console.print(f"{name}: {text}", markup=False)
@@ -136,14 +141,19 @@ class TerminalReporter:
 
 def summary(score: float, outcome: "Outcome") -> str:
     """Give the score its meaning; first, whether it can be trusted at all."""
-    evaluation = outcome.evaluation
-    if evaluation is None:
+    metric = outcome.metric
+    if metric is None:
         return f"score {_short(score)}"
-    return (f"{evaluation.warning} " if evaluation.warning else "") + (
-        f"{evaluation.name} {_short(score)}: {score / evaluation.reference:.2f} times the score of "
-        f"{evaluation.reference_meaning} ({_short(evaluation.reference)}); uniform noise scores "
-        f"{_short(evaluation.noise)}"
-    )
+    warning = f"{metric.warning} " if metric.warning else ""
+    parts = [f"{warning}{metric.name} {_short(score)}"]
+    if metric.reference is not None:
+        parts[0] += (
+            f": {score / metric.reference:.2f} times the score of {metric.reference_meaning} "
+            f"({_short(metric.reference)})"
+        )
+    if metric.noise is not None:
+        parts.append(f"{metric.noise_meaning} scores {_short(metric.noise)}")
+    return "; ".join(parts)
 
 
 def _count(number: int) -> str:

@@ -1,5 +1,6 @@
 """``ganloss train``: a GAN on your images."""
 
+import argparse
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -8,15 +9,17 @@ from ganloss._errors import UsageError
 from ganloss._lazy import suggest
 from ganloss._version import __version__
 from ganloss.cli._parser import Parser
-from ganloss.runs.settings import LENGTHS, GenerateSettings
+from ganloss.runs.settings import LENGTHS, TASKS, RunSettings, settings_from_file
 
-TASKS = {"generate": "from noise to images"}
+_MEANINGS = {
+    "generate": "from noise to images",
+}
 
 
 def run(arguments: list[str]) -> int:
     """Run ``ganloss train TASK ...``."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        tasks = "\n".join(f"  {task:<10}{help}" for task, help in TASKS.items())
+        tasks = "\n".join(f"  {task:<10}{help}" for task, help in _MEANINGS.items())
         from ganloss.cli._progress import announce
 
         announce(f"usage: ganloss train TASK --data FOLDER [options]\n\ntasks\n{tasks}\n\n"
@@ -25,13 +28,15 @@ def run(arguments: list[str]) -> int:
     task, *rest = arguments
     if task not in TASKS:
         raise UsageError(f"no task {task!r}{suggest(task, TASKS)}; tasks: {', '.join(TASKS)}")
-    settings, options = _parse(rest)
+    settings, options = _parse(task, rest)
     return train_and_report(settings, options["resume"], dry_run=options["dry_run"])
 
 
-def _parse(arguments: list[str]) -> tuple[GenerateSettings, dict[str, Any]]:
-    parser = Parser("ganloss train generate", "Train a GAN from noise to images.")
-    parser.add_settings(GenerateSettings)
+def _parse(task: str, arguments: list[str]) -> tuple[RunSettings, dict[str, Any]]:
+    kind = TASKS[task]
+    parser = Parser(f"ganloss train {task}", f"Train {_MEANINGS[task]}.")
+    parser.add_argument("--task", choices=[task], default=task, help=argparse.SUPPRESS)
+    parser.add_settings(kind)
     parser.add_argument(
         "--resume",
         nargs="?",
@@ -50,7 +55,8 @@ def _parse(arguments: list[str]) -> tuple[GenerateSettings, dict[str, Any]]:
     )
     values = parser.parse(arguments)
     options = {name: values.pop(name) for name in ("resume", "dry_run", "allow_code")}
-    settings = GenerateSettings(**values)
+    del values["task"]
+    settings = kind(**values)
     if options["resume"] not in (None, "auto"):
         settings = _continued(settings, options["resume"])
     if not options["allow_code"]:
@@ -58,11 +64,11 @@ def _parse(arguments: list[str]) -> tuple[GenerateSettings, dict[str, Any]]:
     return settings, options
 
 
-def _refuse_code(settings: GenerateSettings, arguments: list[str]) -> None:
+def _refuse_code(settings: RunSettings, arguments: list[str]) -> None:
     """Importing runs code, so only what was typed is imported without being asked for twice."""
     typed = {word.split("=")[0] for word in arguments}
     for name in ("generator", "discriminator"):
-        value = getattr(settings, name)
+        value = getattr(settings, name, "")
         if value and f"--{name}" not in typed:
             raise UsageError(
                 f"the configuration names code, {name} {value}, and importing that runs it; if you "
@@ -70,12 +76,17 @@ def _refuse_code(settings: GenerateSettings, arguments: list[str]) -> None:
             )
 
 
-def _continued(given: GenerateSettings, path: str) -> GenerateSettings:
+def _continued(given: RunSettings, path: str) -> RunSettings:
     """Settings of the run to resume, with the flags that may change taken from the command."""
     from ganloss.runs.folder import open_run
 
-    saved = GenerateSettings.from_file(open_run(path).config)
-    defaults = GenerateSettings()
+    saved = settings_from_file(open_run(path).config)
+    if saved.task != given.task:
+        raise UsageError(
+            f"{path} is a run of `ganloss train {saved.task}`; continue it with "
+            f"`ganloss train {saved.task} --resume {path}`"
+        )
+    defaults = type(given)()
     changed = {
         f.name: getattr(given, f.name)
         for f in fields(given)
@@ -88,7 +99,7 @@ def _continued(given: GenerateSettings, path: str) -> GenerateSettings:
     return replace(saved, **free)
 
 
-def _refuse_other_settings(changed: dict[str, Any], saved: GenerateSettings, path: str) -> None:
+def _refuse_other_settings(changed: dict[str, Any], saved: RunSettings, path: str) -> None:
     for name, value in changed.items():
         old = getattr(saved, name)
         same = value == old or (name == "data" and _same_path(str(value), old))
@@ -111,9 +122,7 @@ def _same_path(a: str, b: str) -> bool:
     return ":" not in a and Path(a).resolve() == Path(b).resolve()
 
 
-def train_and_report(
-    settings: GenerateSettings, resume: str | None, *, dry_run: bool = False
-) -> int:
+def train_and_report(settings: RunSettings, resume: str | None, *, dry_run: bool = False) -> int:
     """Train with a terminal's worth of words around it; give the exit code."""
     from ganloss.cli._progress import TerminalReporter, announce
 

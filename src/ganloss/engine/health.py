@@ -33,13 +33,17 @@ class Verdict:
     sentence: str
 
 
-def verdicts(rows: Sequence[Row]) -> list[Verdict]:
+def verdicts(rows: Sequence[Row], key: str = "fd") -> list[Verdict]:
     """Judge a run from the rows of ``metrics.jsonl``, the worst first; few rows say little.
+
+    Args:
+        rows: what the run wrote.
+        key: where its scores stand.
 
     >>> verdicts([])
     []
     """
-    history = _History.of(rows)
+    history = _History.of(rows, key)
     broken = _finite(history)
     if broken is not None:
         return [broken]
@@ -64,9 +68,9 @@ class _History:
     scores: Sequence[tuple[int, float]]
 
     @classmethod
-    def of(cls, rows: Sequence[Row]) -> "_History":
-        trained = [row for row in rows if isinstance(row.get("d"), Mapping)]
-        scores = [(int(row["step"]), float(row["fd"])) for row in rows if _is_number(row.get("fd"))]
+    def of(cls, rows: Sequence[Row], key: str) -> "_History":
+        trained = [row for row in rows if isinstance(row.get("g"), Mapping)]
+        scores = [(int(row["step"]), float(row[key])) for row in rows if _is_number(row.get(key))]
         if len(trained) < FEWEST_ROWS:
             return cls(rows, [], [], scores)
         quarter = max(FEWEST_ROWS // 2, len(trained) // 4)
@@ -199,7 +203,7 @@ def _lipschitz(history: _History) -> Verdict | None:
 
 def _penalty_size(history: _History) -> Verdict | None:
     """Compare what the penalties add to the discriminator's loss with the game itself."""
-    rows = [row for row in history.recent if len(row["d"]) > 2]
+    rows = [row for row in history.recent if len(row.get("d") or ()) > 2]
     totals, games = _values(rows, "d", "total"), _values(rows, "d", "adv")
     if not rows or not len(history.recent) == len(totals) == len(games):
         return None  # a penalty that is skipped at times shows nothing here
@@ -301,8 +305,9 @@ def _numbers(row: Row) -> Iterator[tuple[str, float]]:
                 if _is_number(value):
                     label = f"{group}.{name}" if words == "Loss" else name
                     yield f"{words} {label}", value
-    if _is_number(row.get("fd")):
-        yield "The score", row["fd"]
+    for key in ("fd", "l1"):
+        if _is_number(row.get(key)):
+            yield "The score", row[key]
 
 
 def _is_number(value: object) -> bool:

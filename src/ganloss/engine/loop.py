@@ -118,10 +118,14 @@ class Engine:
         self.step += 1
         return StepRecord(losses, norms)
 
-    def peek_batch(self) -> tuple[Tensor, Tensor | None]:
-        """Give the real batch the last step began with, and its classes, for looking at."""
-        batch = max(self.step - 1, 0) * self._batches_per_step
-        return self._batches(batch), None if self._labels is None else self._labels(batch)
+    def peek_batch(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Give the real batch the last step began with, its classes and sources, to look at."""
+        return self._batch(max(self.step - 1, 0) * self._batches_per_step)
+
+    def _batch(self, number: int) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        labels = None if self._labels is None else self._labels(number)
+        source = None if self._sources is None else self._sources(number)
+        return self._batches(number), labels, source
 
     @property
     def rates(self) -> Mapping[str, float]:
@@ -194,9 +198,8 @@ class Engine:
             self._hardware.device,
         )
         batch = self.step * self._batches_per_step + repeat
-        labels = None if self._labels is None else self._labels(batch)
-        source = None if self._sources is None else self._sources(batch)
-        return Turn(self.step, self._batches(batch), draws, labels, source)
+        real, labels, source = self._batch(batch)
+        return Turn(self.step, real, draws, labels, source)
 
     def _give_turn_to(self, phase: Phase) -> None:
         for name, parameters in self._own.items():

@@ -8,10 +8,13 @@ from typing import Any
 from torch import nn
 
 from ganloss._errors import CheckpointError, UsageError
+from ganloss.engine.checkpoint import write_atomically
 from ganloss.networks.generate import reference_generator
 from ganloss.networks.own import own_network
 
 WEIGHTS, DESCRIPTION = "generator.safetensors", "config.json"
+#: Weights of a second generator, from domain B to A.
+BACKWARD = "generator_b_to_a.safetensors"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,22 @@ class Description:
         for name in ("shape", "class_names", "range"):
             values[name] = tuple(values[name])
         return cls(**values)
+
+
+def write_export(folder: Path, about: Description, *generators: nn.Module) -> None:
+    """Write generators with what is known of them, for use without the command line.
+
+    Raises:
+        StorageError: the disk is full or the folder is not writable.
+    """
+    from safetensors.torch import save as to_bytes
+
+    for name, generator in zip((WEIGHTS, BACKWARD), generators, strict=False):
+        weights = {k: v.contiguous() for k, v in generator.state_dict().items()}
+        payload = to_bytes(weights)
+        write_atomically(folder / name, lambda stream, payload=payload: stream.write(payload))
+    encoded = about.to_json().encode("utf-8")
+    write_atomically(folder / DESCRIPTION, lambda stream: stream.write(encoded))
 
 
 def load_generator(path: str | Path, *, allow_code: bool = False) -> nn.Module:

@@ -32,7 +32,8 @@ def charts_of(
     title = "Score of the samples" + (f" ({metric.name})" if metric else "")
     charts = [
         _chart("score", title, "Lower is better.",
-               [Line("samples", "score", _column(scored, "fd"))], "scored", _references(metric)),
+               [Line("samples", "score", _column(scored, metric.key if metric else "fd"))],
+               "scored", _references(metric)),
         _chart("found", "Samples against the known distribution",
                "It is known for this data set, so this is counted, not estimated.",
                [Line(name, f"term{i % 4}", _percent(_column(scored, "found", name)))
@@ -114,7 +115,7 @@ def _references(metric: Metric | None) -> list[dict[str, Any]]:
         return []
     found = [
         {"name": "real images", "value": metric.reference, "side": "left"},
-        {"name": "uniform noise", "value": metric.noise, "side": "right"},
+        {"name": metric.noise_meaning, "value": metric.noise, "side": "right"},
     ]
     return [reference for reference in found if reference["value"] is not None]
 

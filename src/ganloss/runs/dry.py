@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
-from ganloss.runs.settings import GenerateSettings
+from ganloss.runs.settings import RunSettings
 from ganloss.runs.wording import duration, samples
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ TIMED_STEPS = 5
 TIMED_SECONDS = 1.0
 
 
-def describe(settings: GenerateSettings) -> str:
+def describe(settings: RunSettings) -> str:
     """Describe a run, with its cost estimated from a few timed steps; leaves no files behind."""
     from ganloss.runs.run import Run
     from ganloss.runs.tracking import tracker_names
@@ -41,18 +41,16 @@ def describe(settings: GenerateSettings) -> str:
 
 
 def _what(run: "Run") -> Iterable[tuple[str, str]]:
-    generator, discriminator = run.parameters
-    penalties = "".join(f" + {w.weight} × {name}" for name, w in run.game.penalties.items())
-    constraint = f", {run.game.constraint!r}" if run.game.constraint else ""
-    yield "data", samples(len(run.data.values), run.data.shape)
-    yield "game", f"{run.settings.loss}: {run.game.pair!r}{penalties}{constraint}"
-    yield "networks", f"G {generator:,} parameters, D {discriminator:,} parameters"
+    networks = (f"{name.lower()} {count:,}" for name, count in run.parameters.items())
+    yield "data", samples(len(run.task.data.values), run.task.data.shape)
+    yield "game", run.task.in_a_line
+    yield "networks", f"{', '.join(networks)} parameters"
     yield "device", f"{run.hardware.device}, {run.hardware.processes} process(es)"
     micro = run.settings.accumulate
     parts = f" in {micro} parts of {run.settings.batch_size // micro}" if micro > 1 else ""
     yield (
         "step",
-        f"{run.game.critic_steps} D update(s) and 1 G update, each on "
+        f"{run.task.game.critic_steps} D update(s) and 1 G update, each on "
         f"{run.settings.batch_size} images{parts}",
     )
 
@@ -117,28 +115,26 @@ def _measure_snap(run: "Run") -> tuple[float, int, int]:
     The film is counted as a second copy of the samples by the caller.
     """
     from ganloss.runs.page import write_page
-    from ganloss.runs.run import export
     from ganloss.runs.training import write_samples
 
     folder = run.folder
     if not run.hardware.is_main:
         return 0.0, 0, 0
-    evaluation = run.evaluation  # its reference rows are made once, before the first step
+    _ = run.task.metric  # its reference rows are made once, before the first step
     start = time.perf_counter()
-    if evaluation is not None:
-        evaluation.score(run.samples(evaluation.count))
+    scored = run.task.measure()
     write_samples(run)
     run.save(folder.last)
     seconds = time.perf_counter() - start
     picture = sum(f.stat().st_size for f in folder.samples.iterdir())
-    export(run)
+    run.task.export(folder)
     write_page(folder.path)
     everything = sum(f.stat().st_size for f in folder.path.rglob("*") if f.is_file())
-    copies = folder.last.stat().st_size if evaluation is not None else 0  # best.pt
+    copies = folder.last.stat().st_size if scored else 0  # best.pt
     return seconds, picture, everything - picture + copies
 
 
-def _disk(settings: GenerateSettings, size: int) -> str:
+def _disk(settings: RunSettings, size: int) -> str:
     return f"about {_bytes(size)} below {settings.out}"
 
 
@@ -162,9 +158,9 @@ def _peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _changed(settings: GenerateSettings) -> list[str]:
+def _changed(settings: RunSettings) -> list[str]:
     """Settings that are not the default, as flags."""
-    defaults = GenerateSettings()
+    defaults = type(settings)()
     names = [f.name for f in fields(settings)]
     values = {name: getattr(settings, name) for name in names}
     return [

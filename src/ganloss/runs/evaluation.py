@@ -28,6 +28,7 @@ from ganloss.metrics.synthetic import (
     mode_report,
     modes_of_points,
 )
+from ganloss.runs.metric import Metric
 
 Finding = ModeReport | MemberReport
 
@@ -63,6 +64,18 @@ class Evaluation:
     _reals: Tensor
     _classify: Callable[[Tensor], Tensor] | None = None
     _findings: Callable[[Tensor], Finding] | None = None
+
+    @property
+    def metric(self) -> Metric:
+        """What the run's page says of it."""
+        return Metric(
+            self.name,
+            "Fréchet distance between samples and real images; lower is better",
+            self.reference,
+            self.reference_meaning,
+            self.noise,
+            self.warning,
+        )
 
     def score(self, samples: Tensor) -> float:
         """Fréchet distance of the first samples: images as uint8, or points."""

@@ -17,7 +17,7 @@ from typing import Any
 from ganloss._errors import StorageError, UsageError
 from ganloss._version import __version__
 from ganloss.engine.checkpoint import PART, write_atomically
-from ganloss.runs.settings import GenerateSettings
+from ganloss.runs.settings import RunSettings, settings_from_file
 
 _NUMBERED = re.compile(r"^(\d{5,})-")
 
@@ -126,7 +126,7 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda stream: stream.write(encoded))
 
 
-def create(settings: GenerateSettings, data_name: str) -> RunFolder:
+def create(settings: RunSettings, data_name: str) -> RunFolder:
     """Make the next numbered folder; it appears whole, with its configuration inside.
 
     Raises:
@@ -150,7 +150,7 @@ def create(settings: GenerateSettings, data_name: str) -> RunFolder:
             return RunFolder(target)
 
 
-def _fill(folder: Path, settings: GenerateSettings) -> None:
+def _fill(folder: Path, settings: RunSettings) -> None:
     (folder / "samples").mkdir()
     (folder / "checkpoints").mkdir()
     write_text(folder / "config.yaml", settings.to_yaml())
@@ -169,7 +169,7 @@ def _next_number(out: Path) -> int:
     return max((int(match[1]) for match in matches if match), default=-1) + 1
 
 
-def _label(settings: GenerateSettings, data_name: str) -> str:
+def _label(settings: RunSettings, data_name: str) -> str:
     words = [settings.loss, data_name, f"s{settings.seed}", settings.name]
     return "-".join(_portable_name(word) for word in words if word)
 
@@ -203,16 +203,14 @@ def _version(name: str) -> str | None:
         return None
 
 
-def find_resumable(settings: GenerateSettings) -> RunFolder | None:
+def find_resumable(settings: RunSettings) -> RunFolder | None:
     """Give the newest run below ``--out`` that these settings continue, if there is one."""
     out = Path(settings.out)
     folders = [p for p in out.iterdir() if _NUMBERED.match(p.name)] if out.is_dir() else []
     newest_first = sorted(folders, key=lambda p: int(p.name.split("-")[0]), reverse=True)
     for folder in newest_first:
         run = RunFolder(folder)
-        if run.config.exists() and not GenerateSettings.from_file(run.config).differs_from(
-            settings
-        ):
+        if run.config.exists() and not settings_from_file(run.config).differs_from(settings):
             return run
     return None
 

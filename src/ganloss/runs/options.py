@@ -1,17 +1,69 @@
-"""Settings turned into what engine and recipe take: schedule, augmentation, micro-batches."""
+"""Settings turned into what engine and recipes take: game, schedule, augmentation."""
 
+from dataclasses import replace
 from typing import cast
 
 from ganloss._errors import UsageError
 from ganloss.augment import DiffAugment, Operation
+from ganloss.engine.hardware import Hardware
 from ganloss.engine.rates import RateSchedule
-from ganloss.games import Game
-from ganloss.runs.settings import GenerateSettings
+from ganloss.games import GAMES, Adam, Game, Optimisers, canonical_name
+from ganloss.runs.settings import GenerateSettings, RunSettings
 
 DECAY_FROM = 0.5
 
 
-def schedule_for(settings: GenerateSettings, total: int | None) -> RateSchedule | None:
+def game_for(settings: RunSettings) -> Game:
+    """Build the game that the flags ask for.
+
+    Raises:
+        UsageError: an unknown loss or penalty, gamma without R1 and R2, or a loss that would
+            change with micro-batches.
+    """
+    try:
+        game = GAMES[canonical_name(settings.loss)]
+        for item in settings.penalty or []:
+            name, _, weight = item.partition("=")
+            game = game.with_penalty(name, float(weight or 1.0))
+        if settings.gamma is not None:
+            game = game.with_gamma(settings.gamma)
+        if settings.penalty_every > 1:
+            game = game.lazily(settings.penalty_every)
+    except KeyError as error:
+        raise UsageError(f"{error.args[0]}; see `ganloss losses list`") from error
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    check_micro_batches(settings, game)
+    return _with_rates(
+        replace(game, critic_steps=settings.critic_steps or game.critic_steps), settings
+    )
+
+
+def _with_rates(game: Game, settings: RunSettings) -> Game:
+    optimisers = game.optimisers
+    if settings.betas is not None:
+        optimisers = _with_betas(optimisers, settings.betas)
+    g_lr, d_lr = settings.g_lr or settings.lr, settings.d_lr or settings.lr
+    if g_lr is not None:
+        optimisers = replace(optimisers, generator=replace(optimisers.generator, lr=g_lr))
+    if d_lr is not None:
+        optimisers = replace(optimisers, discriminator=replace(optimisers.discriminator, lr=d_lr))
+    return replace(game, optimisers=optimisers)
+
+
+def _with_betas(optimisers: Optimisers, text: str) -> Optimisers:
+    players = (optimisers.generator, optimisers.discriminator)
+    try:
+        first, second = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"--betas is {text!r}; give two numbers, e.g. 0.5,0.9") from error
+    if not all(isinstance(player, Adam) for player in players):
+        raise UsageError("--betas are Adam's, and this loss is trained with another optimiser")
+    generator, discriminator = (Adam(player.lr, (first, second)) for player in players)
+    return Optimisers(generator, discriminator)
+
+
+def schedule_for(settings: RunSettings, total: int | None) -> RateSchedule | None:
     """Give the schedule of the learning rates, or None where they never change.
 
     >>> settings = GenerateSettings(data="x", steps=100, lr_schedule="linear")
@@ -56,7 +108,7 @@ def check_augment(augment: DiffAugment | None, shape: tuple[int, ...]) -> None:
         )
 
 
-def check_micro_batches(settings: GenerateSettings, game: Game) -> None:
+def check_micro_batches(settings: RunSettings, game: Game) -> None:
     """Refuse to cut a batch whose loss looks at all of it.
 
     Raises:
@@ -72,3 +124,8 @@ def check_micro_batches(settings: GenerateSettings, game: Game) -> None:
             f"{settings.batch_size // settings.accumulate} samples; leave --accumulate out, lower "
             "--batch-size, or choose a loss of single samples or pairs, e.g. --loss r3gan"
         )
+
+
+def largest_default(hardware: Hardware) -> int:
+    """Largest side that images get where none is asked for."""
+    return 128 if hardware.device.type == "cuda" else 64

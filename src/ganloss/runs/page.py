@@ -81,8 +81,9 @@ def _template() -> Any:
 
 def _view(run: Path) -> dict[str, Any]:
     status, rows, samples = Status.read(run), read_rows(run), read_samples(run)
-    scored = [row for row in rows if finite(row.get("fd")) is not None]
-    trained = [row for row in rows if isinstance(row.get("d"), dict)]
+    key = status.metric.key if status.metric else "fd"
+    scored = [row for row in rows if finite(row.get(key)) is not None]
+    trained = [row for row in rows if isinstance(row.get("g"), dict)]
     charts = charts_of(status.metric, scored, trained)
     return {
         "name": run.resolve().name,
@@ -95,7 +96,7 @@ def _view(run: Path) -> dict[str, Any]:
         "rows_are": _rows_are(status),
         "has_reals": (run / "reals.png").is_file(),
         "has_film": (run / "progress.gif").is_file(),
-        "verdicts": verdicts(rows),
+        "verdicts": verdicts(rows, key),
         "shares": _shares(rows),
         "charts": charts,
         "axes": AXES,
@@ -141,7 +142,7 @@ def outcome(metric: Metric | None, scored: Sequence[Row]) -> str:
     """Put the last score between its reference rows; first, whether it can be trusted at all."""
     if metric is None or not scored:
         return ""
-    last = scored[-1]["fd"]
+    last = scored[-1][metric.key]
     sentence = f"{metric.warning} " if metric.warning else ""
     sentence += f"{metric.name} is {number(last)}"
     if metric.reference is not None:
@@ -150,10 +151,12 @@ def outcome(metric: Metric | None, scored: Sequence[Row]) -> str:
             f"{metric.reference_meaning} ({number(metric.reference)})"
         )
     if metric.noise is not None:
-        sentence += f"; uniform noise scores {number(metric.noise)}"
-    best = min(scored, key=lambda row: row["fd"])
-    if best["fd"] < 0.9 * last:
-        sentence += f". The best so far was {number(best['fd'])} at step {integer(best['step']):,}"
+        sentence += f"; {metric.noise_meaning} scores {number(metric.noise)}"
+    best = min(scored, key=lambda row: row[metric.key])
+    if best[metric.key] < 0.9 * last:
+        sentence += (
+            f". The best so far was {number(best[metric.key])} at step {integer(best['step']):,}"
+        )
     return sentence + "."
 
 
@@ -161,7 +164,7 @@ def _ruler(metric: Metric | None, scored: Sequence[Row]) -> dict[str, Any] | Non
     """Where the scores lie between real images and noise, in percent of a logarithmic line."""
     if metric is None or metric.reference is None or metric.noise is None or not scored:
         return None
-    values = [max(float(row["fd"]), 1e-9) for row in thin(scored, _MOST_TABLE_ROWS)]
+    values = [max(float(row[metric.key]), 1e-9) for row in thin(scored, _MOST_TABLE_ROWS)]
     low = math.log(min(metric.reference, values[-1]) / 1.3)
     high = math.log(max(metric.noise, values[-1]) * 1.1)
     if not high > low:
@@ -192,13 +195,14 @@ def _shares(rows: Sequence[Row]) -> list[tuple[int, float, bool]]:
 def _table(metric: Metric | None, scored: Sequence[Row]) -> list[Row]:
     """Rows of the table of scores, few enough to be read."""
     reference = metric.reference if metric else None
+    key = metric.key if metric else "fd"
     return [
         {
             "step": integer(row["step"]),
             "images": integer(row.get("images")),
             "seconds": finite(row.get("seconds")),
-            "score": row["fd"],
-            "ratio": row["fd"] / reference if reference else None,
+            "score": row[key],
+            "ratio": row[key] / reference if reference else None,
             "d": dig(row, "d", "total"),
             "g": dig(row, "g", "total"),
         }

@@ -6,7 +6,7 @@ from typing import Any
 from ganloss.runs.wording import number
 
 
-def early_stop(rows: Sequence[Mapping[str, Any]], step: int, patience: int) -> str:
+def early_stop(rows: Sequence[Mapping[str, Any]], step: int, patience: int, key: str = "fd") -> str:
     """Say why a run stops after ``step``, or nothing while it may go on.
 
     Only scores up to that step count, so that a resumed run decides as the uninterrupted one did.
@@ -15,6 +15,7 @@ def early_stop(rows: Sequence[Mapping[str, Any]], step: int, patience: int) -> s
         rows: rows of ``metrics.jsonl``; those without a score are passed over.
         step: step the run is at.
         patience: scores in a row that may fail to beat the best one.
+        key: where the scores stand.
 
     >>> rows = [{"step": s, "fd": fd} for s, fd in ((0, 9.0), (10, 4.0), (20, 5.0), (30, 4.0))]
     >>> early_stop(rows, 20, 2)
@@ -24,9 +25,9 @@ def early_stop(rows: Sequence[Mapping[str, Any]], step: int, patience: int) -> s
     """
     best, since = None, 0
     for row in rows:
-        if "fd" not in row or row["step"] > step:
+        if key not in row or row["step"] > step:
             continue
-        if best is None or row["fd"] < best["fd"]:
+        if best is None or row[key] < best[key]:
             best, since = row, 0
         else:
             since += 1
@@ -35,18 +36,18 @@ def early_stop(rows: Sequence[Mapping[str, Any]], step: int, patience: int) -> s
     last = f"no score of the last {since} was" if since > 1 else "the last score was not"
     return (
         f"stopped early at step {step:,}: {last} better than "
-        f"{number(best['fd'])}, which step {best['step']:,} reached; checkpoints/best.pt holds it"
+        f"{number(best[key])}, which step {best['step']:,} reached; checkpoints/best.pt holds it"
     )
 
 
-def is_new_best(rows: Sequence[Mapping[str, Any]], step: int) -> bool:
+def is_new_best(rows: Sequence[Mapping[str, Any]], step: int, key: str = "fd") -> bool:
     """Whether ``step`` was scored, and its score beats all before it.
 
     >>> rows = [{"step": 0, "fd": 2.0}, {"step": 1}, {"step": 2, "fd": 1.0}]
     >>> is_new_best(rows, 2), is_new_best(rows, 3), is_new_best([*rows, {"step": 3, "fd": 1.0}], 3)
     (True, False, False)
     """
-    scored = [row for row in rows if "fd" in row]
+    scored = [row for row in rows if key in row]
     if not scored or scored[-1]["step"] != step:
         return False
-    return all(scored[-1]["fd"] < earlier["fd"] for earlier in scored[:-1])
+    return all(scored[-1][key] < earlier[key] for earlier in scored[:-1])

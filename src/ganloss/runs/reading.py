@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ganloss.runs.folder import RunFolder
+from ganloss.runs.metric import Metric
 
 Row: TypeAlias = dict[str, Any]
 
@@ -24,28 +25,18 @@ _FILES = {
 }
 
 
-@dataclass(frozen=True)
-class Metric:
-    """The metric of a run with its reference rows; what is unknown is empty or None."""
-
-    name: str
-    meaning: str
-    reference: float | None
-    reference_meaning: str
-    noise: float | None
-    warning: str = ""
-
-    @classmethod
-    def read(cls, values: Mapping[str, Any]) -> "Metric":
-        """Read ``metric`` of ``status.json``."""
-        return cls(
-            name=text(values.get("name")) or "the score",
-            meaning=text(values.get("meaning")).rstrip("."),
-            reference=_positive(values.get("reference")),
-            reference_meaning=text(values.get("reference_meaning")) or "real images",
-            noise=_positive(values.get("noise")),
-            warning=text(values.get("warning")),
-        )
+def _metric(values: Mapping[str, Any]) -> Metric:
+    """Read ``metric`` of ``status.json``."""
+    return Metric(
+        name=text(values.get("name")) or "the score",
+        meaning=text(values.get("meaning")).rstrip("."),
+        reference=_positive(values.get("reference")),
+        reference_meaning=text(values.get("reference_meaning")) or "real images",
+        noise=_positive(values.get("noise")),
+        warning=text(values.get("warning")),
+        key=text(values.get("key")) or "fd",
+        noise_meaning=text(values.get("noise_meaning")) or "uniform noise",
+    )
 
 
 @dataclass(frozen=True)
@@ -54,6 +45,7 @@ class Status:
 
     Args:
         metric: None where the run was not scored.
+        task: what was trained, as in ``ganloss train TASK``.
         steps: the run's length, None when time is the limit.
     """
 
@@ -67,6 +59,7 @@ class Status:
     metric: Metric | None
     facts: Mapping[str, str]
     extra: Mapping[str, str]
+    task: str = "generate"
     classes: Sequence[str] = ()
     points: bool = False
     skipped: Sequence[tuple[str, str]] = ()
@@ -85,9 +78,10 @@ class Status:
             steps=integer(values.get("steps")),
             seconds=finite(values.get("seconds")),
             data=_describe(data),
-            metric=Metric.read(metric) if (metric := mapping(values.get("metric"))) else None,
+            metric=_metric(metric) if (metric := mapping(values.get("metric"))) else None,
             facts=texts(values.get("facts")),
             extra=texts(values.get("extra")),
+            task=text(values.get("task")) or "generate",
             classes=[text(name) for name in listing(data.get("classes"))],
             points=len(listing(data.get("shape"))) == 1,
             skipped=[

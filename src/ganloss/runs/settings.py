@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ganloss._errors import CheckpointError, UsageError
 
@@ -27,8 +27,10 @@ _POSITIVE = (*LENGTHS, *_COUNTS, *_RATES)
 
 
 @dataclass(frozen=True)
-class GenerateSettings:
-    """Settings of ``ganloss train generate``; each field is a flag of the same name."""
+class RunSettings:
+    """What every ``ganloss train TASK`` is told; each field is a flag of the same name."""
+
+    task: ClassVar[str] = ""
 
     data: str = _flag(
         "", "folder or zip of images, demo:NAME or torchvision:NAME", "--dataroot", "--data-dir"
@@ -36,17 +38,13 @@ class GenerateSettings:
     loss: str = _flag("wgan-gp", "a game: see `ganloss losses list`", "--gan-mode")
     image_size: int | None = _flag(
         None,
-        "side in pixels, a power of two from 8 to 256 (default: what the images allow, up to 64)",
+        "side in pixels (default: what the images allow, a power of two up to 64)",
         "--img-size",
         "--resolution",
     )
     fit: Literal["crop", "pad", "stretch"] = _flag("crop", "how an image becomes a square")
-    cond: bool = _flag(False, "learn classes: the outermost folders", "--class-cond")
     cache: Literal["disk", "ram", "off"] = _flag("disk", "where decoded images are kept")
     workers: int | None = _flag(None, "threads that decode images", "-j", "--num-workers")
-    generator: str = _flag("", "your own G(z[, y]), as MODULE:NAME or FILE.py:NAME")
-    discriminator: str = _flag("", "your own D(x[, y]), as MODULE:NAME or FILE.py:NAME")
-    latent: int | None = _flag(None, "length of latents of your own G", "--z-dim", "--latent-dim")
     mirror: bool = _flag(False, "flip every other image left to right")
     batch_size: int = _flag(64, "images per update, over all processes", "-b", "--batch")
     accumulate: int = _flag(
@@ -76,9 +74,6 @@ class GenerateSettings:
         None, "share of the run before a linear decay begins (default: 0.5)"
     )
     clip_grad: float | None = _flag(None, "largest norm of a player's gradient")
-    diffaugment: str | None = _flag(
-        None, "augment what D sees, e.g. color,translation,cutout", "--augment"
-    )
     ema_kimg: float = _flag(10.0, "half-life of the generator's moving average, in kimg")
     seed: int = _flag(0, "seed of everything random")
     snap: int | None = _flag(
@@ -173,7 +168,7 @@ class GenerateSettings:
     def total_steps(self, images: int, critic_steps: int) -> int | None:
         """Length of the run in steps, or None when time is the limit.
 
-        >>> GenerateSettings(data="x", kimg=32).total_steps(images=1000, critic_steps=5)
+        >>> RunSettings(data="x", kimg=32).total_steps(images=1000, critic_steps=5)
         100
         """
         shown = self.batch_size * critic_steps
@@ -189,34 +184,61 @@ class GenerateSettings:
         """Write the settings as a flat YAML file that ``--config`` reads."""
         import yaml
 
-        return yaml.safe_dump(asdict(self), sort_keys=False, allow_unicode=True)
+        values = {"task": self.task, **asdict(self)}
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
-    @classmethod
-    def from_file(cls, path: Path) -> "GenerateSettings":
-        """Read ``config.yaml`` of a run.
-
-        Raises:
-            CheckpointError: missing, damaged, or with settings this version does not know.
-        """
-        import yaml
-
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-            known = {f.name for f in fields(cls)}
-            unknown = set(values) - known
-            if unknown:
-                raise ValueError(f"unknown settings {', '.join(sorted(unknown))}")
-            return cls(**values)
-        except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
-            raise CheckpointError(
-                f"{path} is not the configuration of a run ({error}); name another run folder, "
-                "or start without --resume"
-            ) from error
-
-    def differs_from(self, other: "GenerateSettings") -> list[str]:
+    def differs_from(self, other: "RunSettings") -> list[str]:
         """Names of the settings that differ and may not when a run is resumed."""
+        if type(other) is not type(self):
+            return ["task"]
         return [
             f.name
             for f in fields(self)
             if f.name not in self.free_on_resume and getattr(self, f.name) != getattr(other, f.name)
         ]
+
+
+@dataclass(frozen=True)
+class GenerateSettings(RunSettings):
+    """Settings of ``ganloss train generate``."""
+
+    task: ClassVar[str] = "generate"
+
+    image_size: int | None = _flag(
+        None,
+        "side in pixels, a power of two from 8 to 256 (default: what the images allow, up to 64)",
+        "--img-size",
+        "--resolution",
+    )
+    cond: bool = _flag(False, "learn classes: the outermost folders", "--class-cond")
+    generator: str = _flag("", "your own G(z[, y]), as MODULE:NAME or FILE.py:NAME")
+    discriminator: str = _flag("", "your own D(x[, y]), as MODULE:NAME or FILE.py:NAME")
+    latent: int | None = _flag(None, "length of latents of your own G", "--z-dim", "--latent-dim")
+    diffaugment: str | None = _flag(
+        None, "augment what D sees, e.g. color,translation,cutout", "--augment"
+    )
+
+
+TASKS: dict[str, type[RunSettings]] = {"generate": GenerateSettings}
+
+
+def settings_from_file(path: Path) -> RunSettings:
+    """Read ``config.yaml`` of a run.
+
+    Raises:
+        CheckpointError: missing, damaged, or with settings this version does not know.
+    """
+    import yaml
+
+    try:
+        values = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+        kind = TASKS[values.pop("task", "generate")]
+        unknown = set(values) - {f.name for f in fields(kind)}
+        if unknown:
+            raise ValueError(f"unknown settings {', '.join(sorted(unknown))}")
+        return kind(**values)
+    except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise CheckpointError(
+            f"{path} is not the configuration of a run ({error}); name another run folder, or "
+            "start without --resume"
+        ) from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ganloss._errors import UsageError
 from ganloss._lazy import require, suggest
 from ganloss.runs.folder import RunFolder, write_text
-from ganloss.runs.settings import GenerateSettings
+from ganloss.runs.settings import RunSettings
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,13 +29,13 @@ class Tracker(Protocol):
         ...
 
 
-def tracker_names(settings: GenerateSettings) -> list[str]:
+def tracker_names(settings: RunSettings) -> list[str]:
     """Trackers that are asked for, each with its package imported.
 
     Raises:
         UsageError: an unknown tracker, or a package that is missing, with the line to install it.
 
-    >>> tracker_names(GenerateSettings())
+    >>> tracker_names(RunSettings())
     []
     """
     names = [name.strip().lower() for name in (settings.track or "").split(",")]
@@ -48,7 +48,7 @@ def tracker_names(settings: GenerateSettings) -> list[str]:
     return names
 
 
-def open_trackers(settings: GenerateSettings, folder: RunFolder, first: int) -> list[Tracker]:
+def open_trackers(settings: RunSettings, folder: RunFolder, first: int) -> list[Tracker]:
     """Open the trackers of a run.
 
     Args:
@@ -88,7 +88,7 @@ def _import(name: str) -> ModuleType:
 class TensorBoard:
     """Event files in ``RUN/tensorboard``; look at them with ``tensorboard --logdir runs``."""
 
-    def __init__(self, settings: GenerateSettings, folder: RunFolder, first: int) -> None:
+    def __init__(self, settings: RunSettings, folder: RunFolder, first: int) -> None:
         module = _import("tensorboard")
         # What a killed run wrote after its last checkpoint is written again: readers drop it.
         self._writer = module.SummaryWriter(str(folder.path / "tensorboard"), purge_step=first)
@@ -115,7 +115,7 @@ class Wandb:
     Rows are the same when they are computed again after a kill, so those told before are left out.
     """
 
-    def __init__(self, settings: GenerateSettings, folder: RunFolder, first: int) -> None:
+    def __init__(self, settings: RunSettings, folder: RunFolder, first: int) -> None:
         self._wandb = _import("wandb")
         self._memory = folder.path / "wandb.json"
         self._told = self._remember(first)

@@ -14,18 +14,16 @@ import torch
 from torch import Tensor
 
 from ganloss._errors import DivergedError, GanlossError, StorageError
-from ganloss._random import Draws
-from ganloss._scores import scales
 from ganloss._version import __version__
 from ganloss.engine.loop import StepRecord
-from ganloss.recipes.generate import given
-from ganloss.runs.evaluation import Evaluation, memorisation
 from ganloss.runs.folder import RunFolder, command_line, write_text
+from ganloss.runs.metric import Metric
 from ganloss.runs.page import write_page
 from ganloss.runs.patience import early_stop, is_new_best
-from ganloss.runs.pictures import draw, save_png, write_gif
-from ganloss.runs.run import SNAPS_PER_RUN, Run, export, next_commands, status
-from ganloss.runs.settings import GenerateSettings
+from ganloss.runs.pictures import save_png, write_gif
+from ganloss.runs.run import SNAPS_PER_RUN, Run, next_commands, status
+from ganloss.runs.settings import RunSettings
+from ganloss.runs.tasks import one_each
 from ganloss.runs.tracking import Tracker, open_trackers, tracker_names
 
 if TYPE_CHECKING:
@@ -56,24 +54,26 @@ class Outcome:
 
     Args:
         run: the run's folder.
+        task: what was trained, as in ``ganloss train TASK``.
         state: ``"finished"``, ``"interrupted"``, or ``"already finished"``.
         score: last value of the metric, if it was measured.
-        evaluation: the metric with its reference rows.
+        metric: the metric with its reference rows.
         extra: further facts by name, in words.
         next: commands one may want now.
         message: why it ended before its length, in a sentence.
     """
 
     run: RunFolder
+    task: str
     state: str
     score: float | None
-    evaluation: Evaluation | None
+    metric: Metric | None
     extra: Mapping[str, str]
     next: tuple[str, ...] = ()
     message: str = ""
 
 
-def train(settings: GenerateSettings, reporter: Reporter, resume: str | None = None) -> Outcome:
+def train(settings: RunSettings, reporter: Reporter, resume: str | None = None) -> Outcome:
     """Train until the settings' length is reached, and leave a finished folder behind.
 
     Raises:
@@ -115,6 +115,9 @@ class _Session:
         self.reporter = reporter
         self.extra: dict[str, str] = {}
         self.main = run.hardware.is_main
+        self._task = run.settings.task
+        metric = run.task.metric if self.main else None
+        self._key = "fd" if metric is None else metric.key
         self._started = time.monotonic() - run.seconds
         self._next_snap_at = run.seconds + self._interval
         self._trained_until = run.seconds
@@ -153,7 +156,9 @@ class _Session:
         run, patience = self.run, self.run.settings.patience
         if patience is None or run.finished:
             return False
-        reason = early_stop(run.folder.rows(), run.engine.step, patience) if self.main else ""
+        reason = (
+            early_stop(run.folder.rows(), run.engine.step, patience, self._key) if self.main else ""
+        )
         run.stopped_early = run.hardware.broadcast(reason)
         return bool(run.stopped_early)
 
@@ -168,7 +173,7 @@ class _Session:
         first = run.engine.step + 1 if run.resumed else 0
         self._trackers = open_trackers(run.settings, run.folder, first)
         if not run.resumed:
-            save_png(draw(run.real_grid(), run.data), run.folder.path / "reals.png")
+            save_png(run.task.reals(), run.folder.path / "reals.png")
             self._write_row({"step": 0, "images": 0, "seconds": 0.0}, snap=True)
             self._write_checkpoint()
         version = f"ganloss {__version__}, torch {torch.__version__}"
@@ -220,7 +225,7 @@ class _Session:
 
     def _row(self, record: StepRecord) -> dict[str, Any]:
         run = self.run
-        batch = run.settings.batch_size * run.game.critic_steps
+        batch = run.settings.batch_size * run.task.game.critic_steps
         row: dict[str, Any] = {
             "step": run.engine.step,
             "images": run.engine.step * batch,
@@ -232,27 +237,21 @@ class _Session:
         row["gradient"] = {name: float(norm) for name, norm in record.gradient_norms.items()}
         if run.engine.rates:
             row["lr"] = dict(run.engine.rates)
-        row["scores"] = self._scores()
+        if (scores := self._scores()) is not None:
+            row["scores"] = scores
         return row
 
     def _global(self, value: Tensor) -> float:
         return float(self.run.hardware.mean(value.clone()))
 
-    def _scores(self) -> dict[str, float]:
-        """Scores of one batch of real and of fixed fake images; leaves no trace in the networks."""
-        run, hardware = self.run, self.run.hardware
-        real, labels = run.engine.peek_batch()
-        first, count = hardware.share(run.settings.batch_size)
-        draws = Draws(run.settings.seed, 0, run.settings.batch_size, first, hardware.device)
-        z = run.sample_latents(draws, count)
-        run.discriminator.eval()
-        with torch.no_grad():
-            fake = given(run.generator, labels)(z)
-            score = given(run.discriminator, labels)
-            real_scores, fake_scores = (hardware.gather(_one_each(score(x))) for x in (real, fake))
-        run.discriminator.train()
-        above = (real_scores > fake_scores.median()).float().mean()
-        means = {"real": real_scores.mean(), "fake": fake_scores.mean(), "gap_accuracy": above}
+    def _scores(self) -> dict[str, float] | None:
+        """Scores of one batch, real and generated; leaves no trace in the networks."""
+        judged = self.run.task.judge(self.run.engine)
+        if judged is None:
+            return None
+        real, fake = (self.run.hardware.gather(one_each(scores)) for scores in judged)
+        above = (real > fake.median()).float().mean()
+        means = {"real": real.mean(), "fake": fake.mean(), "gap_accuracy": above}
         return {name: float(value) for name, value in means.items()}
 
     def _write_row(self, row: dict[str, Any], *, snap: bool) -> None:
@@ -265,20 +264,12 @@ class _Session:
         for tracker in self._trackers:
             tracker.write(row, picture)
         if snap and run.engine.step > 0:
-            score = f", fd {row['fd']:.4g}" if "fd" in row else ""
+            score = f", {self._key} {row[self._key]:.4g}" if self._key in row else ""
             run.folder.note(f"step {run.engine.step}, {row['images']} images{score}")
             self.reporter.snapped(row)
 
     def _score(self) -> dict[str, Any]:
-        evaluation = self.run.evaluation
-        if evaluation is None:
-            return {}
-        samples = self.run.samples(evaluation.looked_at)
-        shares, found = evaluation.shares(samples), evaluation.findings(samples)
-        scores: dict[str, Any] = {"fd": evaluation.score(samples)}
-        if shares is not None:
-            scores["shares"] = shares
-        return scores if found is None else scores | {"found": found.numbers()}
+        return self.run.task.measure()
 
     def _save(self) -> None:
         """Write the checkpoint while the other processes wait."""
@@ -292,7 +283,7 @@ class _Session:
         The copy comes first: a run killed between the two makes this step again.
         """
         run = self.run
-        if is_new_best(run.folder.rows(), run.engine.step):
+        if is_new_best(run.folder.rows(), run.engine.step, self._key):
             run.save(run.folder.best)
         run.save(run.folder.last)
         self.write_page("running", "")
@@ -302,46 +293,35 @@ class _Session:
         if self.main and self.run.folder.state == "finished":
             write_page(self.run.folder.path)
             why = self.run.stopped_early
-            return Outcome(self.run.folder, "already finished", None, None, {}, message=why)
+            done = "already finished"
+            return Outcome(self.run.folder, self._task, done, None, None, {}, message=why)
         return self.finish("finished")
 
     def finish(self, state: str) -> Outcome:
         """Write what only an ended run has: film, export and the last page."""
         run = self.run
-        score, evaluation = None, run.evaluation if self.main else None
+        score, metric = None, run.task.metric if self.main else None
         if self.main:
-            rows = [row for row in run.folder.rows() if "fd" in row]
-            score = rows[-1]["fd"] if rows else None
+            rows = [row for row in run.folder.rows() if self._key in row]
+            score = rows[-1][self._key] if rows else None
             if state == "finished":
-                self._conclude(rows)
+                run.task.export(run.folder)
+                self.extra |= run.task.conclude(rows)
             frames = sorted(run.folder.samples.glob("*.png"))
             captions = [f"step {int(frame.stem):,}" for frame in frames]
             write_gif(frames, run.folder.path / "progress.gif", captions)
             self.write_page(state, run.stopped_early)
         commands = tuple(next_commands(run))
         return Outcome(
-            run.folder, state, score, evaluation, self.extra, commands, run.stopped_early
+            run.folder,
+            self._task,
+            state,
+            score,
+            metric,
+            self.extra,
+            commands,
+            run.stopped_early,
         )
-
-    def _conclude(self, rows: list[dict[str, Any]]) -> None:
-        """Export the generator and look once more at the samples."""
-        run = self.run
-        export(run)
-        if run.evaluation is None:
-            return
-        samples = run.samples(run.evaluation.looked_at)
-        found = run.evaluation.findings(samples)
-        if found is not None:
-            self.extra["Known distribution"] = found.in_words()
-        ratio = memorisation(samples, run.data)
-        if ratio is not None:
-            self.extra["Nearest neighbours"] = (
-                f"samples are {ratio:.2f} times as far from the nearest training image as from the "
-                "nearest held-out one (1 means nothing was memorised)"
-            )
-        if rows and "shares" in rows[-1]:
-            shares = rows[-1]["shares"]
-            self.extra["Rarest class"] = f"{min(shares):.1%} of the samples"
 
     def write_page(self, state: str, message: str) -> None:
         """Write ``status.json`` and the page."""
@@ -353,18 +333,12 @@ class _Session:
         write_page(self.run.folder.path)
 
 
-def _one_each(scores: Any) -> Tensor:
-    """One number for each sample: the mean over its scores, summed over scales."""
-    found = scales(scores, "the discriminator's output")
-    return torch.stack(
-        [scale.float().flatten(1).mean(1) if scale.dim() > 1 else scale.float() for scale in found]
-    ).sum(0)
-
-
 def write_samples(run: Run) -> "Image.Image":
-    """Write the picture of samples from fixed latents, and return it."""
-    picture = draw(run.grid(), run.data)
+    """Write the picture of results from fixed inputs, and return it."""
+    picture = run.task.picture()
     save_png(picture, run.folder.sample(run.engine.step))
+    for name, overlay in run.task.overlays().items():
+        save_png(overlay, run.folder.path / name)
     return picture
 
 
