@@ -13,6 +13,8 @@ from ganloss.runs.settings import LENGTHS, TASKS, RunSettings, settings_from_fil
 
 _MEANINGS = {
     "generate": "from noise to images",
+    "paired": "from images to images with targets: pix2pix, restoration",
+    "unpaired": "between two domains without pairs: CycleGAN",
 }
 
 

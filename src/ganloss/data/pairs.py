@@ -2,8 +2,7 @@
 
 import io
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -20,7 +19,8 @@ from ganloss.data.images import (
     default_size,
     read_headers,
 )
-from ganloss.data.layouts import DOMAINS, recognise
+from ganloss.data.layouts import DOMAINS, recognise, training_part
+from ganloss.data.order import Order
 
 Direction = Literal["AtoB", "BtoA"]
 Images = Tensor | LazyImages
@@ -36,7 +36,7 @@ class PairSet:
     Args:
         name: short name of the set.
         inputs: ``(N, C, H, W)``, uint8; domain A.
-        targets: as many and of the same size; domain B. Domains need not be equally large.
+        targets: as many, all of one size; domain B. Domains need not be equally large.
         held_out_inputs: inputs that are never trained on, or None.
         held_out_targets: theirs, or None.
         matched: whether input *i* belongs to target *i*.
@@ -50,8 +50,24 @@ class PairSet:
     held_out_inputs: Images | None
     held_out_targets: Images | None
     matched: bool
-    skipped: tuple[tuple[str, str], ...]
-    where: str
+    skipped: tuple[tuple[str, str], ...] = ()
+    where: str = "in memory"
+
+    @property
+    def values(self) -> Images:
+        """The targets, which an epoch is counted in."""
+        return self.targets
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels, height and width of a target."""
+        _, channels, height, width = self.targets.shape
+        return channels, height, width
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """None: pairs have no classes."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +79,8 @@ class _Reading:
     largest: int
     keep: Keep
     workers: int
+    hold_out: float = 0.0
+    channels: tuple[int, ...] | None = None
 
 
 def load_pairs(
@@ -75,6 +93,7 @@ def load_pairs(
     largest: int = 64,
     keep: Keep = "disk",
     workers: int | None = None,
+    hold_out: float = 0.0,
 ) -> PairSet:
     """Read pairs: ``trainA`` and ``trainB``, or images A|B side by side; a folder or zip.
 
@@ -90,11 +109,17 @@ def load_pairs(
         largest: upper bound of the default size.
         keep: keep decoded pixels in the user's cache folder, in memory, or not.
         workers: threads that decode; by default one for each processor.
+        hold_out: share of the images to hold out where no folder says which; at least one image.
 
     Raises:
         DataError: there are no pairs, or too many files without a partner.
+        UsageError: an unknown bundled set.
     """
-    reading = _Reading(image_size, fit, largest, keep, workers or os.cpu_count() or 1)
+    if source.startswith("demo:"):
+        from ganloss.data.demo_pairs import demo_pairs
+
+        return demo_pairs(source.removeprefix("demo:"), image_size, direction, matched=matched)
+    reading = _Reading(image_size, fit, largest, keep, workers or os.cpu_count() or 1, hold_out)
     everything = list_images(Path(source))
     train, test = _sides(everything, reading.workers)
     if direction == "BtoA":
@@ -112,15 +137,65 @@ def load_folders(
     largest: int = 64,
     keep: Keep = "disk",
     workers: int | None = None,
+    hold_out: float = 0.0,
 ) -> PairSet:
-    """Read pairs from two folders, as ``--lq`` and ``--gt`` name them.
+    """Read pairs from two folders or zips, matched by their paths without suffix.
+
+    Args:
+        inputs: low quality, or whatever is to be translated.
+        targets: ground truth.
+        image_size: as for :func:`load_pairs`, like what follows.
+        fit: how an image becomes a square.
+        largest: upper bound of the default size.
+        keep: where decoded pixels are kept.
+        workers: threads that decode.
+        hold_out: share of the pairs to hold out; at least one pair.
 
     Raises:
-        DataError: as :func:`load_pairs`.
+        DataError: no file of one has a partner in the other, or too many have none.
     """
-    reading = _Reading(image_size, fit, largest, keep, workers or os.cpu_count() or 1)
+    reading = _Reading(image_size, fit, largest, keep, workers or os.cpu_count() or 1, hold_out)
     both = list_images(Path(inputs)), list_images(Path(targets))
     return _load(both[1].name, both, None, True, reading)
+
+
+def load_targets(
+    source: str,
+    image_size: int | None = None,
+    *,
+    fit: Fit = "crop",
+    largest: int = 64,
+    keep: Keep = "disk",
+    workers: int | None = None,
+    hold_out: float = 0.0,
+) -> PairSet:
+    """Read images whose inputs will be made from them: each is its own partner.
+
+    A folder ``test`` or ``val`` beside ``train`` is held out.
+
+    Args:
+        source: a folder or zip, or ``demo:photos``.
+        image_size: as for :func:`load_pairs`, like what follows.
+        fit: how an image becomes a square.
+        largest: upper bound of the default size.
+        keep: where decoded pixels are kept.
+        workers: threads that decode.
+        hold_out: share of the images to hold out where no folder says which; at least one.
+
+    Raises:
+        DataError: there are too few images, or too many cannot be read.
+        UsageError: an unknown bundled set.
+    """
+    if source.startswith("demo:"):
+        from ganloss.data.demo_pairs import demo_pairs
+
+        return demo_pairs(source.removeprefix("demo:"), image_size, "AtoB", matched=True)
+    reading = _Reading(image_size, fit, largest, keep, workers or os.cpu_count() or 1, hold_out)
+    everything = list_images(Path(source))
+    held_out = next((name for name in _SPLITS if name in everything.top_folders), None)
+    train = training_part(everything)
+    test = None if held_out is None else _both(everything, held_out, held_out)
+    return _load(everything.name, (train, train), test, True, reading)
 
 
 def _sides(
@@ -178,11 +253,14 @@ def _load(
     matched: bool,
     reading: _Reading,
 ) -> PairSet:
-    (inputs, targets), skipped, where, size = _read(train, matched, reading)
+    if test is None and reading.hold_out:
+        train, test = _split(train, matched, reading.hold_out)
+    (inputs, targets), skipped, where = _read(train, matched, reading)
     held_out: tuple[Images, Images] | None = None
     if test is not None:
-        reading = _Reading(size, reading.fit, reading.largest, reading.keep, reading.workers)
-        held_out, more, _, _ = _read(test, matched, reading, fewest=1)
+        like = tuple(side.shape[1] for side in (inputs, targets))
+        reading = replace(reading, image_size=targets.shape[-1], channels=like)
+        held_out, more, _ = _read(test, matched, reading, fewest=1)
         skipped += more
     return PairSet(
         name,
@@ -198,7 +276,7 @@ def _load(
 
 def _read(
     sides: tuple[Source, Source], matched: bool, reading: _Reading, fewest: int = FEWEST_IMAGES
-) -> tuple[tuple[Images, Images], tuple[tuple[str, str], ...], str, int]:
+) -> tuple[tuple[Images, Images], tuple[tuple[str, str], ...], str]:
     """Read both sides at one size; matched ones keep the pairs that can be read on both."""
     skipped: tuple[tuple[str, str], ...] = ()
     if matched:
@@ -212,9 +290,14 @@ def _read(
     headers = [read_headers(side.files, reading.workers) for side in sides]
     found = [header for side in headers for header in side if isinstance(header, Header)]
     size = reading.image_size or default_size(found, reading.largest)
+    channels = reading.channels or tuple(
+        1 if all(h.gray for h in own if isinstance(h, Header)) else 3 for own in headers
+    )
+    if not matched:  # a translated image has to pass for one of the other domain
+        channels = (max(channels),) * 2
     decoded = [
-        decode(side, _transform(own, size, reading.fit), reading.keep, reading.workers)
-        for side, own in zip(sides, headers, strict=True)
+        decode(side, Transform(size, depth, reading.fit), reading.keep, reading.workers)
+        for side, depth in zip(sides, channels, strict=True)
     ]
     skipped += decoded[0].skipped + decoded[1].skipped
     total = max(len(side.files) for side in sides)
@@ -228,12 +311,31 @@ def _read(
     if matched and decoded[0].rows != decoded[1].rows:
         both = sorted(set(decoded[0].rows) & set(decoded[1].rows))
         a, b = (_rows(entry.images, entry.rows, both) for entry in decoded)
-    return (a, b), skipped, decoded[0].where, size
+    return (a, b), skipped, decoded[0].where
 
 
-def _transform(headers: Sequence[Header | str], size: int, fit: Fit) -> Transform:
-    found = [header for header in headers if isinstance(header, Header)]
-    return Transform(size, 1 if all(header.gray for header in found) else 3, fit)
+def _split(
+    sides: tuple[Source, Source], matched: bool, share: float
+) -> tuple[tuple[Source, Source], tuple[Source, Source]]:
+    """Hold some files of each side out, the same ones of both sides where they belong together."""
+    stems = [sorted({file.stem for file in side.files}) for side in sides]
+    if matched:
+        stems = [sorted(set(stems[0]) & set(stems[1]))] * 2
+    parts = [_cut(side, _some(names, share)) for side, names in zip(sides, stems, strict=True)]
+    return (parts[0][0], parts[1][0]), (parts[0][1], parts[1][1])
+
+
+def _some(names: list[str], share: float) -> set[str]:
+    if not names:
+        return set()
+    rows = Order(len(names), seed=0).indices(0, max(1, round(share * len(names))))
+    return {names[row] for row in rows.tolist()}
+
+
+def _cut(side: Source, held_out: set[str]) -> tuple[Source, Source]:
+    kept = tuple(file for file in side.files if file.stem not in held_out)
+    others = tuple(file for file in side.files if file.stem in held_out)
+    return Source(side.path, kept, {}), Source(side.path, others, {})
 
 
 def _rows(images: Images, there: tuple[int, ...], wanted: list[int]) -> Tensor:

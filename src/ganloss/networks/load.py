@@ -11,6 +11,7 @@ from ganloss._errors import CheckpointError, UsageError
 from ganloss.engine.checkpoint import write_atomically
 from ganloss.networks.generate import reference_generator
 from ganloss.networks.own import own_network
+from ganloss.networks.translate import Translator
 
 WEIGHTS, DESCRIPTION = "generator.safetensors", "config.json"
 #: Weights of a second generator, from domain B to A.
@@ -27,6 +28,9 @@ class Description:
         classes: number of classes, or 0.
         class_names: what they are called.
         generator: ``MODULE:NAME`` of a generator of one's own, or empty.
+        translator: the network, where images are translated instead of made from latents.
+        both_ways: whether there is a second generator, from domain B to A.
+        tile: side of the images it was trained on.
         range: lowest and highest value of images.
     """
 
@@ -35,6 +39,9 @@ class Description:
     classes: int = 0
     class_names: tuple[str, ...] = ()
     generator: str = ""
+    translator: Translator | None = None
+    both_ways: bool = False
+    tile: int = 0
     range: tuple[float, float] = (-1, 1)
 
     def to_json(self) -> str:
@@ -47,6 +54,8 @@ class Description:
         values: dict[str, Any] = json.loads(text)
         for name in ("shape", "class_names", "range"):
             values[name] = tuple(values[name])
+        if values.get("translator") is not None:
+            values["translator"] = Translator(**values["translator"])
         return cls(**values)
 
 
@@ -66,22 +75,26 @@ def write_export(folder: Path, about: Description, *generators: nn.Module) -> No
     write_atomically(folder / DESCRIPTION, lambda stream: stream.write(encoded))
 
 
-def load_generator(path: str | Path, *, allow_code: bool = False) -> nn.Module:
+def load_generator(
+    path: str | Path, *, allow_code: bool = False, backward: bool = False
+) -> nn.Module:
     """Load the generator of a run, in evaluation mode and on the CPU.
 
     Args:
         path: a run folder, or its ``export`` folder.
         allow_code: import the module a generator of your own comes from. Importing runs it, so
             do this with run folders you trust only.
+        backward: load the generator from domain B to A of an unpaired run instead.
 
     Returns:
         ``G(z)``, or ``G(z, labels)`` where there are classes: latents ``(N, G.latent)``, standard
         normal, to images ``(N, C, H, W)`` in [-1, 1], or points ``(N, 2)``. ``G.classes`` is the
-        number of classes, 0 without.
+        number of classes, 0 without. Of a paired or unpaired run ``G(x)``, images ``(N, C, H, W)``
+        in [-1, 1] to images.
 
     Raises:
         CheckpointError: there is no generator, or its files do not fit together.
-        UsageError: it is one of your own, and ``allow_code`` is not set.
+        UsageError: it is one of your own, and ``allow_code`` is not set; or there is no way back.
 
     Example::
 
@@ -92,7 +105,9 @@ def load_generator(path: str | Path, *, allow_code: bool = False) -> nn.Module:
     folder = _export_folder(Path(path))
     try:
         description = Description.from_json((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        return _build(description, folder / WEIGHTS, allow_code)
+        if backward and not description.both_ways:
+            raise UsageError(f"{path} translates one way only; train unpaired for both")
+        return _build(description, folder / (BACKWARD if backward else WEIGHTS), allow_code)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(
             f"{folder} does not hold a generator that can be loaded ({type(error).__name__}: "
@@ -144,6 +159,8 @@ def _build(description: Description, weights: Path, allow_code: bool) -> nn.Modu
 
 def _generator(description: Description, allow_code: bool) -> nn.Module:
     shape, classes = description.shape, description.classes
+    if description.translator is not None:
+        return description.translator.build()
     if not description.generator:
         return reference_generator(shape, classes)
     if not allow_code:

@@ -3,11 +3,44 @@
 Images are in [-1, 1]. Instance normalisation, where there is any, looks at single images.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, pad, relu
+
+
+@dataclass(frozen=True)
+class Translator:
+    """Which network translates images, so that it can be built again.
+
+    Args:
+        network: ``"unet"``, ``"resnet"`` or ``"sr"`` (residual, for outputs near their inputs).
+        inputs: channels of what is translated.
+        outputs: channels of the result.
+        width: channels of the widest map at full size.
+        depth: halvings of a U-Net, or residual blocks.
+        scale: how many times larger the result is; of ``"sr"`` alone.
+
+    >>> Translator("sr", 3, 3, width=8, depth=1, scale=2).build()(torch.zeros(1, 3, 4, 4)).shape
+    torch.Size([1, 3, 8, 8])
+    """
+
+    network: Literal["unet", "resnet", "sr"]
+    inputs: int
+    outputs: int
+    width: int
+    depth: int
+    scale: int = 1
+
+    def build(self) -> nn.Module:
+        """Make the network, with random weights."""
+        if self.network == "sr":
+            return SuperResolution(self.outputs, self.scale, self.width, self.depth)
+        kind = UNet if self.network == "unet" else ResNetGenerator
+        return kind(self.inputs, self.outputs, self.width, self.depth)
 
 
 class UNet(nn.Module):

@@ -1,14 +1,17 @@
 """From images to images with targets: pix2pix, restoration, super-resolution."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from ganloss.engine.phase import Phase, Turn
 from ganloss.games import Game
 from ganloss.objective import Losses, Weight, WeightedSum
 from ganloss.penalties import Critic, Penalty
+from ganloss.terms import FeatureMatching
 
 #: A term of the generator: compares what was made with the target, ``term(made, target)``.
 PairTerm = Callable[[Tensor, Tensor], Tensor]
@@ -22,6 +25,7 @@ def paired(
     *,
     adversarial: float = 1.0,
     discriminator_weight: float = 1.0,
+    feature_matching: float = 0.0,
 ) -> tuple[Phase, ...]:
     """Give the phases: ``critic_steps`` turns of D, then one of G; without D when it has no say.
 
@@ -34,6 +38,8 @@ def paired(
         discriminator: raw scores of pairs of input and output.
         terms: what else the generator minimises, with its weight, by name.
         adversarial: weight of the generator's adversarial loss; with 0 there is no D.
+        feature_matching: weight of :class:`~ganloss.FeatureMatching` on the maps of a D that has
+            ``features``, as :class:`~ganloss.networks.translate.PatchDiscriminator`.
         discriminator_weight: factor of D's adversarial loss; pix2pix has one half.
 
     References:
@@ -41,7 +47,10 @@ def paired(
         2017, arXiv:1611.07004, eqs. 1-4 and section 3.3 (D's objective is divided by 2).
     """
     weights: dict[str, Weight] = {name: weight for name, (_, weight) in terms.items()}
-    g_objective = WeightedSum(**({"adv": adversarial} if adversarial else {}), **weights)
+    judged = {"adv": adversarial} if adversarial else {}
+    if feature_matching:
+        judged["fm"] = feature_matching
+    g_objective = WeightedSum(**judged, **weights)
     d_objective = WeightedSum(
         adv=discriminator_weight, **{name: w.weight for name, w in game.penalties.items()}
     )
@@ -49,8 +58,8 @@ def paired(
     def d_loss(turn: Turn) -> Losses:
         x = source_of(turn)
         with torch.no_grad():
-            fake = torch.cat([x, generator(x)], 1)
-        real, critic = torch.cat([x, turn.real], 1), Critic(discriminator)
+            fake = _beside(x, generator(x))
+        real, critic = _beside(x, turn.real), Critic(discriminator)
         pair = game.pair.discriminator(real=critic(real), fake=critic(fake))
         return d_objective(turn.step, adv=pair, **penalties(game, critic, turn, real, fake))
 
@@ -61,11 +70,13 @@ def paired(
             name: _lazily(term, made, turn.real) for name, (term, _) in terms.items()
         }
         if adversarial:
-            real = game.pair.generator_needs_real
+            real, fake = _beside(x, turn.real), _beside(x, made)
+            needs_real = game.pair.generator_needs_real
             values["adv"] = game.pair.generator(
-                fake=discriminator(torch.cat([x, made], 1)),
-                real=discriminator(torch.cat([x, turn.real], 1)) if real else None,
+                fake=discriminator(fake), real=discriminator(real) if needs_real else None
             )
+            if feature_matching:
+                values["fm"] = lambda: _matched_features(discriminator, real, fake)
         return g_objective(turn.step, **values)
 
     g_phase = Phase("g", generator, g_loss)
@@ -96,6 +107,21 @@ def penalties(
         return lambda: penalty(critic, real=real, fake=fake, random=turn.draws)
 
     return {name: thunk(weighted.penalty) for name, weighted in game.penalties.items()}
+
+
+def _beside(x: Tensor, y: Tensor) -> Tensor:
+    """Lay input and output over each other, a smaller input enlarged."""
+    if x.shape[2:] != y.shape[2:]:
+        x = interpolate(x, size=y.shape[2:], mode="nearest")
+    return torch.cat([x, y], 1)
+
+
+def _matched_features(discriminator: Any, real: Tensor, fake: Tensor) -> Tensor:
+    """Compare the maps of every scale, the scores themselves left out."""
+    with torch.no_grad():
+        theirs = [maps[:-1] for maps in discriminator.features(real)]
+    ours = [maps[:-1] for maps in discriminator.features(fake)]
+    return FeatureMatching()(fake=ours, real=theirs)
 
 
 def _lazily(term: PairTerm, made: Tensor, target: Tensor) -> Callable[[], Tensor]:

@@ -21,7 +21,7 @@ LENGTHS = ("steps", "kimg", "epochs", "minutes")
 _RATES = ("lr", "g_lr", "d_lr", "ema_kimg", "clip_grad")
 _COUNTS = (
     *("batch_size", "accumulate", "penalty_every", "snap", "critic_steps", "lr_warmup"),
-    *("patience", "devices", "threads", "workers", "latent"),
+    *("patience", "devices", "threads", "workers", "latent", "width", "depth", "scales"),
 )
 _POSITIVE = (*LENGTHS, *_COUNTS, *_RATES)
 
@@ -79,7 +79,7 @@ class RunSettings:
     snap: int | None = _flag(
         None, "steps between samples, scores and checkpoints (default: 20 times a run)"
     )
-    metrics: Literal["fd", "none"] = _flag("fd", "score samples by a Fréchet distance, or not")
+    metrics: str = _flag("fd", "how results are scored, or none")
     patience: int | None = _flag(None, "stop after so many snaps without a better score")
     track: str | None = _flag(
         None, "also log to tensorboard, wandb or both, e.g. tensorboard,wandb"
@@ -99,14 +99,13 @@ class RunSettings:
         Raises:
             UsageError: naming the flag and what it takes.
         """
-        if not self.data:
-            raise UsageError("which images? Add --data FOLDER, or --data demo:digits")
+        self._check_data()
         given = [n for n in LENGTHS if getattr(self, n) is not None]
         if len(given) > 1:
             flags = ", ".join(f"--{name}" for name in given)
             raise UsageError(f"{flags} all say how long to train; keep one of them")
         for name in _POSITIVE:
-            value = getattr(self, name)
+            value = getattr(self, name, None)
             if value is not None and not value > 0:
                 raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be positive")
         self._check_micro_batches()
@@ -116,6 +115,10 @@ class RunSettings:
                 "--patience waits for a better score, and --metrics none measures none; leave one "
                 "of them out"
             )
+
+    def _check_data(self) -> None:
+        if not self.data:
+            raise UsageError("which images? Add --data FOLDER, or --data demo:digits")
 
     def _check_micro_batches(self) -> None:
         if self.batch_size % self.accumulate == 0:
@@ -217,9 +220,131 @@ class GenerateSettings(RunSettings):
     diffaugment: str | None = _flag(
         None, "augment what D sees, e.g. color,translation,cutout", "--augment"
     )
+    metrics: Literal["fd", "none"] = _flag("fd", "score samples by a Fréchet distance, or not")
 
 
-TASKS: dict[str, type[RunSettings]] = {"generate": GenerateSettings}
+@dataclass(frozen=True)
+class PairedSettings(RunSettings):
+    """Settings of ``ganloss train paired``."""
+
+    task: ClassVar[str] = "paired"
+
+    data: str = _flag(
+        "",
+        "folder or zip with trainA and trainB, or of images A|B side by side; with --degrade, of "
+        "images; or demo:photos, demo:sketches",
+        "--dataroot",
+        "--data-dir",
+    )
+    loss: str = _flag("ns", "a game, or none: see `ganloss losses list`", "--gan-mode")
+    batch_size: int = _flag(8, "images per update, over all processes", "-b", "--batch")
+    lq: str = _flag("", "folder of inputs, e.g. of low quality; instead of --data", "--input-dir")
+    gt: str = _flag("", "folder of their targets, matched by name", "--target-dir")
+    direction: Literal["AtoB", "BtoA"] = _flag("AtoB", "which side is the input")
+    degrade: str = _flag("", "make inputs from images: downscale=4, noise=25, blur=1.5 or gray")
+    held_out: float = _flag(0.1, "share of pairs to hold out where no folder test says which")
+    term: list[str] | None = _flag(
+        None,
+        "what else G minimises, e.g. --term l1=100 --term ssim=10 (default: l1=100; l1=1 "
+        "with --loss none)",
+    )
+    features: str = _flag(
+        "auto", "weights of the network in perceptual, style and lpips: auto, a file, or random"
+    )
+    lambda_adv: float = _flag(1.0, "weight of the generator's adversarial loss")
+    network: Literal["auto", "unet", "resnet", "sr"] = _flag(
+        "auto", "generator (default: sr to undo downscale, noise and blur, else unet)", "--netG"
+    )
+    width: int | None = _flag(None, "channels of the generator at full size (default: 32)", "--ngf")
+    depth: int | None = _flag(None, "halvings of a U-Net, or residual blocks (default: by size)")
+    scales: int = _flag(1, "scales of the discriminator, as in pix2pixHD", "--num-D")
+    metrics: Literal["l1", "none"] = _flag("l1", "score held-out images by L1, PSNR and SSIM")
+
+    def check(self) -> None:
+        """Refuse settings that cannot be meant.
+
+        Raises:
+            UsageError: naming the flag and what it takes.
+        """
+        super().check()
+        if self.degrade and self.lq:
+            raise UsageError("--degrade makes inputs, and --lq names a folder of them; keep one")
+        _check_share(self.held_out)
+        _check_weights(lambda_adv=self.lambda_adv)
+
+    def _check_data(self) -> None:
+        if bool(self.lq) != bool(self.gt):
+            raise UsageError("--lq and --gt belong together: inputs, and their targets")
+        if self.data and self.lq:
+            raise UsageError("--data and --lq/--gt both name images; keep one of them")
+        if not self.data and not self.lq:
+            raise UsageError(
+                "which pairs? Add --data FOLDER (trainA and trainB, or images A|B), --lq DIR and "
+                "--gt DIR, or --data FOLDER --degrade downscale=4"
+            )
+
+
+@dataclass(frozen=True)
+class UnpairedSettings(RunSettings):
+    """Settings of ``ganloss train unpaired``."""
+
+    task: ClassVar[str] = "unpaired"
+
+    data: str = _flag(
+        "", "folder or zip with trainA and trainB; or demo:sketches", "--dataroot", "--data-dir"
+    )
+    loss: str = _flag("lsgan", "a game: see `ganloss losses list`", "--gan-mode")
+    batch_size: int = _flag(1, "images per update, over all processes", "-b", "--batch")
+    held_out: float = _flag(0.1, "share of images to hold out where no folder test says which")
+    lambda_cycle: float = _flag(10.0, "weight of the cycle consistency", "--lambda-A")
+    lambda_identity: float = _flag(5.0, "weight of the identity loss; 0 leaves it out")
+    pool: int = _flag(50, "generated images that D is shown again; 0 for none", "--pool-size")
+    network: Literal["resnet", "unet"] = _flag("resnet", "both generators", "--netG")
+    width: int | None = _flag(
+        None, "channels of the generators at full size (default: 32)", "--ngf"
+    )
+    depth: int | None = _flag(None, "halvings of a U-Net, or residual blocks (default: by size)")
+    metrics: Literal["fd", "none"] = _flag(
+        "fd", "score both directions by a Fréchet distance, and the way there and back"
+    )
+
+    def check(self) -> None:
+        """Refuse settings that cannot be meant.
+
+        Raises:
+            UsageError: naming the flag and what it takes.
+        """
+        super().check()
+        if self.accumulate > 1:
+            raise UsageError(
+                "--accumulate cuts a batch into parts, and the discriminators of an unpaired run "
+                "judge what the generators made of the whole batch; leave it out and lower "
+                "--batch-size"
+            )
+        _check_share(self.held_out)
+        _check_weights(lambda_cycle=self.lambda_cycle, lambda_identity=self.lambda_identity)
+        if self.pool < 0:
+            raise UsageError(f"--pool is {self.pool}; 0 is none")
+
+    def _check_data(self) -> None:
+        if not self.data:
+            raise UsageError("which images? Add --data FOLDER, with trainA and trainB in it")
+
+
+def _check_share(share: float) -> None:
+    if not 0 < share < 1:
+        raise UsageError(f"--held-out is {share}; it is a share between 0 and 1")
+
+
+def _check_weights(**weights: float) -> None:
+    for name, weight in weights.items():
+        if not weight >= 0:
+            raise UsageError(f"--{name.replace('_', '-')} is {weight}; 0 leaves it out")
+
+
+TASKS: dict[str, type[RunSettings]] = {
+    kind.task: kind for kind in (GenerateSettings, PairedSettings, UnpairedSettings)
+}
 
 
 def settings_from_file(path: Path) -> RunSettings:

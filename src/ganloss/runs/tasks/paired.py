@@ -1,0 +1,378 @@
+"""From images to images with targets: pix2pix, restoration, super-resolution."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from ganloss._errors import UsageError
+from ganloss._random import Draws
+from ganloss.data.batches import Batches, take, to_uint8
+from ganloss.data.degradations import Degradation
+from ganloss.data.pairs import PairSet, load_folders, load_pairs, load_targets
+from ganloss.engine.ema import moving_average
+from ganloss.engine.hardware import Hardware
+from ganloss.engine.loop import Engine
+from ganloss.metrics.intervals import mean_interval
+from ganloss.metrics.pairs import paired_numbers
+from ganloss.metrics.protocol import Number
+from ganloss.networks.load import Description, write_export
+from ganloss.networks.translate import PatchDiscriminator, Translator
+from ganloss.recipes.paired import paired
+from ganloss.runs.folder import RunFolder
+from ganloss.runs.metric import Metric
+from ganloss.runs.options import game_for, largest_default
+from ganloss.runs.pictures import grid
+from ganloss.runs.settings import PairedSettings
+from ganloss.runs.tasks._task import Players, Task
+from ganloss.runs.tasks._terms import FEATURE_MATCHING, pair_terms, term_weights
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MOST_SCORED, MOST_SHOWN = 200, 8
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    """Pairs that are never trained on, uint8."""
+
+    inputs: Tensor
+    targets: Tensor
+
+
+class PairedTask(Task[PairedSettings, PairSet]):
+    """One generator from inputs to targets; a discriminator of both together, or none."""
+
+    def __init__(self, settings: PairedSettings) -> None:
+        super().__init__(settings)
+        self.adversarial = settings.loss.strip().lower() != "none"
+        # Without a discriminator the game lends its optimiser alone.
+        self.game = game_for(settings if self.adversarial else replace(settings, loss="ns"))
+        usual = {"l1": 100.0 if self.adversarial else 1.0}
+        self.weights = term_weights(settings.term, usual)
+        self.degradation = Degradation.parse(settings.degrade) if settings.degrade else None
+        self._check()
+
+    def _check(self) -> None:
+        if self.adversarial:
+            return
+        for name in ("penalty", "critic_steps", "gamma"):
+            if getattr(self.settings, name) is not None:
+                flag = name.replace("_", "-")
+                raise UsageError(f"--{flag} is about the discriminator, and --loss none has none")
+        if not self.weights or set(self.weights) == {FEATURE_MATCHING}:
+            raise UsageError("--loss none leaves the terms alone; name one, e.g. --term l1=1")
+        if FEATURE_MATCHING in self.weights:
+            raise UsageError(f"term {FEATURE_MATCHING} needs a discriminator; choose a --loss")
+
+    def load(self, hardware: Hardware) -> None:
+        """Read the data, for this device and these processes."""
+        self.hardware = hardware
+        if hardware.processes > 1:
+            self.game = replace(self.game, pair=self.game.pair.globally())
+        self._terms = pair_terms(self.weights, self.settings.features, self.place)
+        self.data = self._read()
+        if self.data.held_out_targets is None or self.data.held_out_inputs is None:
+            raise UsageError("no pairs are held out to score the generator on; give --held-out 0.1")
+        first = torch.arange(min(MOST_SCORED, len(self.data.held_out_targets)))
+        targets = take(self.data.held_out_targets, first)
+        inputs = take(self.data.held_out_inputs, first)
+        if self.degradation is not None:
+            draws = Draws(seed=0, step=0, rows=len(targets))
+            inputs = to_uint8(self.degradation(_scaled(targets), draws))
+        self.held_out = _HeldOut(inputs, targets)
+        self.translator = self._choose()
+
+    def _read(self) -> PairSet:
+        settings = self.settings
+        options: dict[str, Any] = {
+            "fit": settings.fit,
+            "largest": largest_default(self.hardware),
+            "keep": settings.cache,
+            "workers": settings.workers,
+            "hold_out": settings.held_out,
+        }
+        if settings.lq:
+            return load_folders(settings.lq, settings.gt, settings.image_size, **options)
+        if self.degradation is not None:
+            return load_targets(settings.data, settings.image_size, **options)
+        if settings.data == "demo:photos":
+            raise UsageError("demo:photos are their own targets; add --degrade downscale=4")
+        return load_pairs(
+            settings.data, settings.image_size, direction=settings.direction, **options
+        )
+
+    def _choose(self) -> Translator:
+        settings, degradation = self.settings, self.degradation
+        inputs, outputs = self.held_out.inputs.shape[1], self.data.shape[0]
+        scale = 1 if degradation is None else degradation.scale
+        undoes = degradation is not None and degradation.kind != "gray"
+        network = settings.network
+        if network == "auto":
+            network = "sr" if undoes else "unet"
+        if network == "sr" and inputs != outputs:
+            raise UsageError(
+                f"--network sr adds details to its input, and {inputs} channel(s) go in while "
+                f"{outputs} come out; use --network unet"
+            )
+        if network != "sr" and scale > 1:
+            raise UsageError(f"--network {network} keeps the size; use sr to undo a downscale")
+        side = min(self.held_out.inputs.shape[-2:])
+        usual = max(1, min(4, int(math.log2(side)) - 2)) if network == "unet" else 6
+        return Translator(
+            network, inputs, outputs, settings.width or 32, settings.depth or usual, scale
+        )
+
+    def build(self) -> Players:
+        """Make networks and phases; weights depend on the seed alone."""
+        settings = self.settings
+        with torch.random.fork_rng():
+            torch.manual_seed(settings.seed)
+            generator = self.translator.build()
+            channels = self.translator.inputs + self.translator.outputs
+            discriminator = PatchDiscriminator(channels, scales=settings.scales)
+            if self.game.constraint is not None and self.adversarial:
+                self.game.constraint.prepare(discriminator)
+        self.generator, self.discriminator = self.place(generator), self.place(discriminator)
+        self.average = moving_average(self.generator, settings.batch_size, settings.ema_kimg)
+        targets = self._batches(self.data.targets)
+        sources = (
+            self._batches(self.data.inputs)
+            if self.degradation is None
+            else self._spoilt(targets, self.degradation)
+        )
+        phases = paired(
+            self.game,
+            self.generator,
+            self.discriminator,
+            self._terms,
+            adversarial=settings.lambda_adv if self.adversarial else 0.0,
+            feature_matching=self.weights.get(FEATURE_MATCHING, 0.0),
+        )
+        return Players(
+            phases,
+            self.game.optimisers,
+            self.average,
+            self.generator,
+            targets,
+            sources=sources,
+        )
+
+    def _batches(self, images: Any) -> Batches:
+        return Batches(
+            images,
+            self.settings.batch_size,
+            seed=self.settings.seed,
+            hardware=self.hardware,
+            mirror=self.settings.mirror,
+        )
+
+    def _spoilt(self, targets: Batches, degradation: Degradation) -> Callable[[int], Tensor]:
+        """Inputs made from the targets; noise is new in every batch."""
+        rows = self.settings.batch_size
+        first, _ = self.hardware.share(rows)
+
+        def spoil(k: int) -> Tensor:
+            draws = Draws(self.settings.seed, k, rows, first, self.hardware.device)
+            return degradation(targets(k), draws)
+
+        return spoil
+
+    @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The networks by what they are called in sentences."""
+        if not self.adversarial:
+            return {"Generator": self.generator}
+        return {"Generator": self.generator, "Discriminator": self.discriminator}
+
+    @property
+    def title(self) -> str:
+        """What the run is called on its page."""
+        if self.degradation is not None:
+            return f"{self.data.name}: undo {self.degradation}"
+        return f"{self.data.name}: input to target"
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the losses are, by name, in words."""
+        t = self.translator
+        facts = {
+            "Network": f"{t.network}, width {t.width}, depth {t.depth}"
+            + (f", {t.scale} times larger" if t.scale > 1 else ""),
+            "Terms": ", ".join(f"{w:g} × {name}" for name, w in self.weights.items()) or "none",
+        }
+        return facts | (super().facts if self.adversarial else {"Pair": "none"})
+
+    @property
+    def in_a_line(self) -> str:
+        """The losses in a line."""
+        terms = " + ".join(f"{w:g} × {name}" for name, w in self.weights.items())
+        return f"{super().in_a_line}; G + {terms}" if self.adversarial else f"no game; G {terms}"
+
+    @property
+    def metric(self) -> Metric | None:
+        """The mean absolute error on held-out pairs, beside that of the cheapest answers."""
+        return self._metric
+
+    @cached_property
+    def _metric(self) -> Metric | None:
+        if self.settings.metrics == "none":
+            return None
+        count = len(self.held_out.targets)
+        errors = {name: float(_errors(made, self.held_out.targets).mean())
+                  for name, made in self._cheap_answers().items()}  # fmt: skip
+        best = min(errors, key=lambda name: errors[name])
+        return Metric(
+            f"l1@{count}",
+            "Mean absolute error on held-out pairs, black and white being 1 apart; lower is better",
+            None,
+            "",
+            errors[best],
+            key="l1",
+            noise_meaning=best,
+        )
+
+    def _cheap_answers(self) -> dict[str, Tensor]:
+        """Answers that cost no training: the mean target, and the input itself."""
+        targets = take(self.data.targets, torch.arange(min(1000, len(self.data.targets))))
+        mean = targets.float().mean(0, keepdim=True).round().to(torch.uint8)
+        answers = {"the mean target": mean.expand_as(self.held_out.targets)}
+        if self.translator.inputs == self.translator.outputs:
+            name = "the bicubic image" if self.translator.scale > 1 else "the input itself"
+            answers[name] = enlarged(self.held_out.inputs, self.held_out.targets.shape[2:])
+        return answers
+
+    def measure(self) -> dict[str, Any]:
+        """Score the moving average on the held-out pairs."""
+        if self.metric is None:
+            return {}
+        numbers = self._numbers()
+        return {number.name.split("@")[0]: number.value for number in numbers}
+
+    def _numbers(self) -> tuple[Number, ...]:
+        made, targets = self.translated(self.held_out.inputs), self.held_out.targets
+        return pair_numbers_with_l1(made, targets)
+
+    def translated(self, images: Tensor) -> Tensor:
+        """Translate uint8 images with the moving average, to uint8."""
+        dtype, device = self.hardware.dtype, self.hardware.device
+        with torch.no_grad():
+            made = [
+                to_uint8(self.average(_scaled(part).to(device, dtype)))
+                for part in images.split(_BATCH)
+            ]
+        return torch.cat(made)
+
+    def reals(self) -> "Image.Image":
+        """Held-out inputs beside their targets."""
+        inputs, targets = self._shown
+        return grid(interleaved(inputs, targets), 4)
+
+    def picture(self) -> "Image.Image":
+        """Held-out inputs, what the moving average makes of them, and their targets."""
+        inputs, targets = self._shown
+        made = self.translated(self.held_out.inputs[self._rows])
+        return grid(interleaved(inputs, made, targets), 6)
+
+    def overlays(self) -> Mapping[str, "Image.Image"]:
+        """The same inputs and results as two pictures, to lay over each other."""
+        inputs, _ = self._shown
+        made = self.translated(self.held_out.inputs[self._rows])
+        return {"before.png": grid(in_colour(inputs), 4), "after.png": grid(in_colour(made), 4)}
+
+    @property
+    def _rows(self) -> Tensor:
+        count = len(self.held_out.targets)
+        return torch.linspace(0, count - 1, min(MOST_SHOWN, count)).round().long()
+
+    @property
+    def _shown(self) -> tuple[Tensor, Tensor]:
+        inputs, targets = self.held_out.inputs[self._rows], self.held_out.targets[self._rows]
+        return enlarged(inputs, targets.shape[2:], "nearest"), targets
+
+    def judge(self, engine: Engine) -> tuple[Any, Any] | None:
+        """Scores of one batch of pairs, with targets and with what was made."""
+        if not self.adversarial:
+            return None
+        real, _, x = engine.peek_batch()
+        if x is None:
+            return None
+        size = real.shape[2:]
+        self.discriminator.eval()
+        with torch.no_grad():
+            fake = self.generator(x)
+            beside = interpolate(x, size=size, mode="nearest") if x.shape[2:] != size else x
+            scores = tuple(self.discriminator(torch.cat([beside, y], 1)) for y in (real, fake))
+        self.discriminator.train()
+        return scores[0], scores[1]
+
+    def conclude(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Give the held-out scores with their intervals, beside those of the cheapest answers."""
+        if self.metric is None:
+            return {}
+        facts: dict[str, str] = {}
+        cheap = {
+            name: pair_numbers_with_l1(made, self.held_out.targets)
+            for name, made in self._cheap_answers().items()
+        }
+        for i, number in enumerate(self._numbers()):
+            others = ", ".join(f"{name} {n[i].value:.4g}" for name, n in cheap.items())
+            facts[f"Held-out {number.name}"] = (
+                f"{number.value:.4g}, 95 % interval {number.interval.low:.4g} to "
+                f"{number.interval.high:.4g} ({others})"
+            )
+        return facts
+
+    def export(self, folder: RunFolder) -> None:
+        """Write the averaged generator for use without the command line."""
+        about = Description(
+            self.data.shape, 0, translator=self.translator, tile=self.held_out.inputs.shape[-1]
+        )
+        write_export(folder.export, about, self.average.module)
+
+    def next_commands(self, folder: str) -> list[str]:
+        """Translate, and try another loss."""
+        return [f"ganloss translate {folder} YOUR_IMAGES"]
+
+
+def pair_numbers_with_l1(made: Tensor, targets: Tensor) -> tuple[Number, ...]:
+    """L1, PSNR, SSIM and MS-SSIM of uint8 images against their targets, with intervals."""
+    errors = _errors(made, targets)
+    l1 = Number(f"l1@{len(errors)}", float(errors.mean()), mean_interval(errors))
+    return (l1, *paired_numbers(zip(targets, made, strict=True)))
+
+
+def _errors(made: Tensor, targets: Tensor) -> Tensor:
+    """Mean absolute error of each image, black and white being 1 apart."""
+    return (made.double() - targets.double()).abs().flatten(1).mean(1) / 255
+
+
+def _scaled(images: Tensor) -> Tensor:
+    return images.float() / 127.5 - 1
+
+
+def enlarged(images: Tensor, size: Sequence[int], mode: str = "bicubic") -> Tensor:
+    """Bring uint8 images to a size."""
+    if list(images.shape[2:]) == list(size):
+        return images
+    larger = interpolate(images.float(), size=list(size), mode=mode)
+    return larger.round().clamp(0, 255).to(torch.uint8)
+
+
+def in_colour(images: Tensor) -> Tensor:
+    """Give gray images three channels."""
+    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
+
+
+def interleaved(*columns: Tensor) -> Tensor:
+    """First images of all columns, then the second ones, and so on; in colour if any is."""
+    if len({column.shape[1] for column in columns}) > 1:
+        columns = tuple(map(in_colour, columns))
+    return torch.stack(columns, 1).flatten(0, 1)
