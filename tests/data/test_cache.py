@@ -20,9 +20,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     names: list[str] = []
     read = cache.read_square
 
-    def counted(file: cache.ImageFile, *rest: object) -> object:
+    def counted(file: cache.ImageFile, *rest: object, **options: object) -> object:
         names.append(file.name)
-        return read(file, *rest)  # pyright: ignore[reportArgumentType]
+        return read(file, *rest, **options)  # pyright: ignore[reportArgumentType]
 
     monkeypatch.setattr(cache, "read_square", counted)
     monkeypatch.setenv("GANLOSS_CACHE", str(tmp_path / "cache"))

@@ -12,8 +12,9 @@ from ganloss._version import __version__
 #: Verbs, the module of each, and what it does.
 VERBS = {
     "demo": ("ganloss.cli.demo", "train a GAN on real data that ship with the dependencies"),
-    "train": ("ganloss.cli.train", "train a GAN on your images"),
+    "train": ("ganloss.cli.train", "train a GAN on your images: generate, paired or unpaired"),
     "sample": ("ganloss.cli.sample", "make new pictures with a finished run"),
+    "translate": ("ganloss.cli.translate", "translate images with a paired or unpaired run"),
     "data": ("ganloss.cli.data", "check a folder of images before training on it"),
     "evaluate": ("ganloss.cli.evaluate", "compare generated images with real ones"),
     "weights": ("ganloss.cli.weights", "list or download pretrained weights"),
@@ -28,6 +29,8 @@ examples
   ganloss train generate --data ./my_photos --loss r3gan --image-size 32 --minutes 10
   ganloss data check ./my_photos
   ganloss sample runs/00000-wgan-gp-digits-s0 --seeds 0-63
+  ganloss train paired --data ./photo2sketch --preset pix2pix --minutes 10
+  ganloss translate runs/00001-ns-photo2sketch-s0 ./new_photos
   ganloss evaluate ./my_photos runs/00000-r3gan-my_photos-s0
   ganloss train generate --resume auto --data ./my_photos --loss r3gan --image-size 32
 """
@@ -93,7 +96,7 @@ def _say(text: str) -> None:
 
 
 def _overview() -> str:
-    verbs = "\n".join(f"  {verb:<9}{help}" for verb, (_, help) in VERBS.items())
+    verbs = "\n".join(f"  {verb:<11}{help}" for verb, (_, help) in VERBS.items())
     return (
         f"ganloss {__version__}: GAN losses that are right, and tools to train and compare\n\n"
         f"usage: ganloss COMMAND [options]      (each command has --help)\n\n"

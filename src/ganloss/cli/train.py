@@ -9,6 +9,7 @@ from ganloss._errors import UsageError
 from ganloss._lazy import suggest
 from ganloss._version import __version__
 from ganloss.cli._parser import Parser
+from ganloss.recipes.presets import preset, preset_names
 from ganloss.runs.settings import LENGTHS, TASKS, RunSettings, settings_from_file
 
 _MEANINGS = {
@@ -55,7 +56,11 @@ def _parse(task: str, arguments: list[str]) -> tuple[RunSettings, dict[str, Any]
         action="store_true",
         help="import --generator and --discriminator from a config or a resumed run as well",
     )
+    names = ", ".join(preset_names(task))
+    parser.add_argument("--preset", metavar="NAME", help=f"published settings: {names}; flags win")
+    parser.set_defaults(_preset(arguments, kind))
     values = parser.parse(arguments)
+    del values["preset"]
     options = {name: values.pop(name) for name in ("resume", "dry_run", "allow_code")}
     del values["task"]
     settings = kind(**values)
@@ -64,6 +69,24 @@ def _parse(task: str, arguments: list[str]) -> tuple[RunSettings, dict[str, Any]
     if not options["allow_code"]:
         _refuse_code(settings, arguments)
     return settings, options
+
+
+def _preset(arguments: list[str], kind: type[RunSettings]) -> dict[str, Any]:
+    """Flags of the preset that is asked for; a length that is typed replaces the preset's."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--preset")
+    name = first.parse_known_args(arguments)[0].preset
+    if name is None:
+        return {}
+    values = preset(name, kind.task)
+    typed = {word.partition("=")[0].replace("_", "-") for word in arguments}
+    lengths = {f.name: {f"--{f.name}", *f.metadata["aliases"]} for f in fields(kind)
+               if f.name in LENGTHS}  # fmt: skip
+    if typed & set().union(*lengths.values()):
+        values = {key: value for key, value in values.items() if key not in LENGTHS}
+    if typed & lengths["minutes"] and "--lr-schedule" not in typed:
+        values.pop("lr_schedule", None)  # it ends with the run, whose steps are not known
+    return values
 
 
 def _refuse_code(settings: RunSettings, arguments: list[str]) -> None:

@@ -50,7 +50,8 @@ class Transform:
 
     def read(self, file: ImageFile) -> np.ndarray:
         """Read one file as ``(channels, size, size)`` uint8."""
-        pixels = read_square(file, self.size, self.fit).transpose(2, 0, 1)
+        gray = self.channels == 1
+        pixels = read_square(file, self.size, self.fit, gray=gray).transpose(2, 0, 1)
         return np.broadcast_to(pixels, (self.channels, self.size, self.size))
 
     @property

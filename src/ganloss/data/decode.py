@@ -46,7 +46,7 @@ def read_header(file: ImageFile) -> Header:
     Raises:
         OSError, ValueError, SyntaxError: the file is no image, or far too large.
     """
-    with file.open() as stream, _opened(stream) as image:
+    with file.open() as stream, opened(stream) as image:
         turned = image.getexif().get(_ORIENTATION, 1) >= 5
         width, height = image.size[::-1] if turned else image.size
         transparent_gray = image.mode == "L" and image.has_transparency_data
@@ -61,18 +61,19 @@ def read_upright(file: ImageFile) -> "Image.Image":
     """
     from PIL import ImageOps
 
-    with file.open() as stream, _opened(stream) as image:
+    with file.open() as stream, opened(stream) as image:
         image.load()
         return _eight_bit(ImageOps.exif_transpose(image))
 
 
-def read_square(file: ImageFile, size: int, fit: Fit) -> np.ndarray:
-    """Read one image as ``(size, size, 1 or 3)`` uint8.
+def read_square(file: ImageFile, size: int, fit: Fit, *, gray: bool = False) -> np.ndarray:
+    """Read one image as ``(size, size, 1 or 3)`` uint8; with ``gray``, of one channel.
 
     Raises:
         OSError, ValueError, SyntaxError: the file is no image, damaged or far too large.
     """
-    array = np.asarray(fitted(read_upright(file), (size, size), fit))
+    image = fitted(read_upright(file), (size, size), fit)
+    array = np.asarray(image.convert("L") if gray else image)
     return array[..., None] if array.ndim == 2 else array
 
 
@@ -90,7 +91,12 @@ def fitted(image: "Image.Image", size: tuple[int, int], fit: Fit) -> "Image.Imag
     return ImageOps.fit(image, size, filters)
 
 
-def _opened(stream: object) -> "Image.Image":
+def opened(stream: object) -> "Image.Image":
+    """Open an image file; its pixels are not read yet.
+
+    Raises:
+        OSError, ValueError, SyntaxError: the file is no image or far too large.
+    """
     from PIL import Image
 
     try:

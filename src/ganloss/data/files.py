@@ -105,6 +105,11 @@ def list_images(path: Path) -> Source:
     return source
 
 
+def single_image(path: Path) -> Source:
+    """Give one image file as a source."""
+    return Source(path, (_file(path.parent, path),), {})
+
+
 def _folder(folder: Path) -> Source:
     files = [_file(folder, path) for path in _walk(folder)]
     annotation = folder / _LABELS

@@ -258,7 +258,7 @@ def _load(
     (inputs, targets), skipped, where = _read(train, matched, reading)
     held_out: tuple[Images, Images] | None = None
     if test is not None:
-        like = tuple(side.shape[1] for side in (inputs, targets))
+        like = (inputs.shape[1], targets.shape[1])
         reading = replace(reading, image_size=targets.shape[-1], channels=like)
         held_out, more, _ = _read(test, matched, reading, fewest=1)
         skipped += more

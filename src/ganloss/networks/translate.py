@@ -23,6 +23,7 @@ class Translator:
         width: channels of the widest map at full size.
         depth: halvings of a U-Net, or residual blocks.
         scale: how many times larger the result is; of ``"sr"`` alone.
+        normalise: whether there is instance normalisation; ``"sr"`` has none.
 
     >>> Translator("sr", 3, 3, width=8, depth=1, scale=2).build()(torch.zeros(1, 3, 4, 4)).shape
     torch.Size([1, 3, 8, 8])
@@ -34,13 +35,14 @@ class Translator:
     width: int
     depth: int
     scale: int = 1
+    normalise: bool = True
 
     def build(self) -> nn.Module:
         """Make the network, with random weights."""
         if self.network == "sr":
             return SuperResolution(self.outputs, self.scale, self.width, self.depth)
         kind = UNet if self.network == "unet" else ResNetGenerator
-        return kind(self.inputs, self.outputs, self.width, self.depth)
+        return kind(self.inputs, self.outputs, self.width, self.depth, normalise=self.normalise)
 
 
 class UNet(nn.Module):
@@ -56,16 +58,26 @@ class UNet(nn.Module):
     torch.Size([2, 1, 70, 51])
     """
 
-    def __init__(self, inputs: int, outputs: int, width: int = 32, depth: int = 4) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        width: int = 32,
+        depth: int = 4,
+        *,
+        normalise: bool = True,
+    ) -> None:
         super().__init__()
         widths = [min(width * 2**level, width * 8) for level in range(depth + 1)]
         self._multiple = 2**depth
+        self._normalise = normalise
+        bias = not normalise  # which the normalisation would take away again
         self.first = nn.Conv2d(inputs, widths[0], 3, padding=1)
         self.down = nn.ModuleList(
-            nn.Conv2d(a, b, 4, stride=2, padding=1, bias=False) for a, b in pairwise(widths)
+            nn.Conv2d(a, b, 4, stride=2, padding=1, bias=bias) for a, b in pairwise(widths)
         )
         self.up = nn.ModuleList(
-            nn.Conv2d(b + a, a, 3, padding=1, bias=False) for a, b in reversed([*pairwise(widths)])
+            nn.Conv2d(b + a, a, 3, padding=1, bias=bias) for a, b in reversed([*pairwise(widths)])
         )
         self.last = nn.Conv2d(widths[0], outputs, 3, padding=1)
 
@@ -76,11 +88,14 @@ class UNet(nn.Module):
         skips: list[Tensor] = []
         for convolve in self.down:
             skips.append(x)
-            x = leaky_relu(_normalised(convolve(x)), 0.2)
+            x = leaky_relu(self._after(convolve(x)), 0.2)
         for convolve, skip in zip(self.up, reversed(skips), strict=True):
             x = torch.cat([interpolate(x, scale_factor=2.0, mode="nearest"), skip], 1)
-            x = relu(_normalised(convolve(x)))
+            x = relu(self._after(convolve(x)))
         return torch.tanh(self.last(x))[..., :height, :width]
+
+    def _after(self, x: Tensor) -> Tensor:
+        return _normalised(x) if self._normalise else x
 
 
 class ResNetGenerator(nn.Module):
@@ -94,16 +109,28 @@ class ResNetGenerator(nn.Module):
     torch.Size([1, 3, 30, 41])
     """
 
-    def __init__(self, inputs: int, outputs: int, width: int = 32, blocks: int = 6) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        width: int = 32,
+        blocks: int = 6,
+        *,
+        normalise: bool = True,
+    ) -> None:
         super().__init__()
-        self.first = nn.Conv2d(inputs, width, 7, bias=False)
+        self._normalise = normalise
+        bias = not normalise
+        self.first = nn.Conv2d(inputs, width, 7, bias=bias)
         self.down = nn.ModuleList(
-            nn.Conv2d(a, b, 3, stride=2, padding=1, bias=False)
+            nn.Conv2d(a, b, 3, stride=2, padding=1, bias=bias)
             for a, b in pairwise((width, 2 * width, 4 * width))
         )
-        self.blocks = nn.ModuleList(_Residual(4 * width) for _ in range(blocks))
+        self.blocks = nn.ModuleList(
+            _Residual(4 * width, normalise=normalise) for _ in range(blocks)
+        )
         self.up = nn.ModuleList(
-            nn.Conv2d(a, b, 3, padding=1, bias=False)
+            nn.Conv2d(a, b, 3, padding=1, bias=bias)
             for a, b in pairwise((4 * width, 2 * width, width))
         )
         self.last = nn.Conv2d(width, outputs, 7)
@@ -111,14 +138,17 @@ class ResNetGenerator(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map images ``(N, inputs, H, W)`` to images ``(N, outputs, H, W)`` in [-1, 1]."""
         height, width = x.shape[2:]
-        x = relu(_normalised(self.first(_reflected(_padded(x, 4), 3))))
+        x = relu(self._after(self.first(_reflected(_padded(x, 4), 3))))
         for convolve in self.down:
-            x = relu(_normalised(convolve(x)))
+            x = relu(self._after(convolve(x)))
         for block in self.blocks:
             x = block(x)
         for convolve in self.up:
-            x = relu(_normalised(convolve(interpolate(x, scale_factor=2.0, mode="nearest"))))
+            x = relu(self._after(convolve(interpolate(x, scale_factor=2.0, mode="nearest"))))
         return torch.tanh(self.last(_reflected(x, 3)))[..., :height, :width]
+
+    def _after(self, x: Tensor) -> Tensor:
+        return _normalised(x) if self._normalise else x
 
 
 class SuperResolution(nn.Module):

@@ -29,15 +29,27 @@ def charts_of(
 ) -> list[dict[str, Any]]:
     """The charts that have anything to show."""
     scored, trained = thin(scored, _MOST_POINTS), thin(trained, _MOST_POINTS)
-    title = "Score of the samples" + (f" ({metric.name})" if metric else "")
+    title = "Score" + (f" ({metric.name})" if metric else "")
     charts = [
         _chart("score", title, "Lower is better.",
-               [Line("samples", "score", _column(scored, metric.key if metric else "fd"))],
+               [Line("the run", "score", _column(scored, metric.key if metric else "fd"))],
                "scored", _references(metric)),
         _chart("found", "Samples against the known distribution",
                "It is known for this data set, so this is counted, not estimated.",
                [Line(name, f"term{i % 4}", _percent(_column(scored, "found", name)))
                 for i, name in enumerate(_SHARES)], "scored"),
+        _chart("psnr", "PSNR on held-out pairs", "In decibels; higher is better.",
+               [Line("outputs", "score", _column(scored, "psnr"))], "scored"),
+        _chart("ssim", "SSIM on held-out pairs", "1 is equality; higher is better.",
+               [Line("outputs", "score", _column(scored, "ssim"))], "scored"),
+        _chart("directions", "Both directions", "Fréchet distances to the other domain; lower is "
+               "better.",
+               [Line(way, player, _column(scored, "directions", way))
+                for way, player in (("A to B", "d"), ("B to A", "g"))], "scored"),
+        _chart("cycle", "There and back", "Mean absolute error of held-out images that were "
+               "translated and translated back; black and white are 1 apart.",
+               [Line(way, player, _column(scored, "there and back", way))
+                for way, player in (("from A", "d"), ("from B", "g"))], "scored"),
         _chart("losses", "Losses",
                "Each player minimises its own; a falling curve alone does not mean better samples.",
                [Line(word, player, _column(trained, player, "total"))

@@ -215,6 +215,12 @@ def find_resumable(settings: RunSettings) -> RunFolder | None:
     return None
 
 
+def newest_run(settings: RunSettings) -> RunFolder:
+    """Open the newest run below ``--out``."""
+    folders = [p for p in Path(settings.out).iterdir() if _NUMBERED.match(p.name)]
+    return RunFolder(max(folders, key=lambda p: int(p.name.split("-")[0])))
+
+
 def open_run(path: str) -> RunFolder:
     """Open a run folder, or the folder of one of its files.
 

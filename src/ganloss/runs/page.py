@@ -94,6 +94,8 @@ def _view(run: Path) -> dict[str, Any]:
         "ruler": _ruler(status.metric, scored),
         "samples": samples,
         "rows_are": _rows_are(status),
+        "words": _WORDS.get(status.task, _WORDS["generate"]),
+        "has_overlay": all((run / name).is_file() for name in ("before.png", "after.png")),
         "has_reals": (run / "reals.png").is_file(),
         "has_film": (run / "progress.gif").is_file(),
         "verdicts": verdicts(rows, key),
@@ -113,6 +115,26 @@ def _view(run: Path) -> dict[str, Any]:
             "charts": charts,
         },
     }
+
+
+#: What the pictures of a task show: heading, results, real images, and how to read the sheets.
+_WORDS = {
+    "generate": (
+        "Samples and real images", "Samples", "Real",
+        "Always made from the same random vectors.", "What the samples should look like.",
+    ),
+    "paired": (
+        "Input, output, target", "Held-out pairs", "Held-out",
+        "In threes: input, output, target. None of them was trained on.",
+        "In twos: input and target.",
+    ),
+    "unpaired": (
+        "There and back", "Translations", "Held-out",
+        "Left three: an image of A, its translation to B, and that translated back to A. Right "
+        "three: the same from B. None of them was trained on.",
+        "Left half: domain A. Right half: domain B.",
+    ),
+}  # fmt: skip
 
 
 def _rows_are(status: Status) -> str:

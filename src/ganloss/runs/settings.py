@@ -257,6 +257,9 @@ class PairedSettings(RunSettings):
     )
     width: int | None = _flag(None, "channels of the generator at full size (default: 32)", "--ngf")
     depth: int | None = _flag(None, "halvings of a U-Net, or residual blocks (default: by size)")
+    norm: Literal["instance", "none"] = _flag(
+        "instance", "normalisation of the generator; none can learn how bright images are"
+    )
     scales: int = _flag(1, "scales of the discriminator, as in pix2pixHD", "--num-D")
     metrics: Literal["l1", "none"] = _flag("l1", "score held-out images by L1, PSNR and SSIM")
 
@@ -304,6 +307,9 @@ class UnpairedSettings(RunSettings):
         None, "channels of the generators at full size (default: 32)", "--ngf"
     )
     depth: int | None = _flag(None, "halvings of a U-Net, or residual blocks (default: by size)")
+    norm: Literal["instance", "none"] = _flag(
+        "instance", "normalisation of the generator; none can learn how bright images are"
+    )
     metrics: Literal["fd", "none"] = _flag(
         "fd", "score both directions by a Fréchet distance, and the way there and back"
     )

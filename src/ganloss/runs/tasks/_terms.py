@@ -59,7 +59,7 @@ def _check_name(name: str) -> None:
             f"term {name} does not compare an image with its target; those that do: "
             f"{', '.join(known)}"
         )
-    raise UsageError(f"no term {name!r}{suggest(name, known)}; see `ganloss losses list`")
+    raise UsageError(f"no term {name!r}{suggest(name, known)} (known: {', '.join(known)})")
 
 
 def pair_terms(

@@ -127,7 +127,13 @@ class PairedTask(Task[PairedSettings, PairSet]):
         side = min(self.held_out.inputs.shape[-2:])
         usual = max(1, min(4, int(math.log2(side)) - 2)) if network == "unet" else 6
         return Translator(
-            network, inputs, outputs, settings.width or 32, settings.depth or usual, scale
+            network,
+            inputs,
+            outputs,
+            settings.width or 32,
+            settings.depth or usual,
+            scale,
+            normalise=settings.norm == "instance",
         )
 
     def build(self) -> Players:
@@ -240,10 +246,15 @@ class PairedTask(Task[PairedSettings, PairSet]):
         )
 
     def _cheap_answers(self) -> dict[str, Tensor]:
-        """Answers that cost no training: the mean target, and the input itself."""
+        """Answers that cost no training: one level, the mean target, and the input itself."""
         targets = take(self.data.targets, torch.arange(min(1000, len(self.data.targets))))
         mean = targets.float().mean(0, keepdim=True).round().to(torch.uint8)
-        answers = {"the mean target": mean.expand_as(self.held_out.targets)}
+        # The median is the constant of the least absolute error.
+        level = targets.transpose(0, 1).flatten(1).median(1).values.view(1, -1, 1, 1)
+        answers = {
+            "the mean target": mean.expand_as(self.held_out.targets),
+            "one colour all over": level.expand_as(self.held_out.targets),
+        }
         if self.translator.inputs == self.translator.outputs:
             name = "the bicubic image" if self.translator.scale > 1 else "the input itself"
             answers[name] = enlarged(self.held_out.inputs, self.held_out.targets.shape[2:])

@@ -71,7 +71,12 @@ class UnpairedTask(Task[UnpairedSettings, PairSet]):
         channels, side = self.data.shape[0], min(self.data.shape[1:])
         usual = max(1, min(4, int(math.log2(side)) - 2)) if settings.network == "unet" else 6
         self.translator = Translator(
-            settings.network, channels, channels, settings.width or 32, settings.depth or usual
+            settings.network,
+            channels,
+            channels,
+            settings.width or 32,
+            settings.depth or usual,
+            normalise=settings.norm == "instance",
         )
 
     def build(self) -> Players:
