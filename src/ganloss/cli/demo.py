@@ -25,8 +25,8 @@ RING = GenerateSettings(
 )  # fmt: skip
 #: Photo to sketch and back, small enough for four minutes on two cores.
 TRANSLATE = UnpairedSettings(
-    data="demo:sketches", image_size=32, width=16, depth=3, batch_size=4, lr=1e-3,
-    lambda_identity=2.0, steps=1200, snap=100, ema_kimg=1.0,
+    data="demo:sketches", image_size=64, width=16, depth=3, batch_size=2, lr=5e-4,
+    lr_schedule="linear", steps=2000, snap=200, ema_kimg=1.0,
 )  # fmt: skip
 #: Four times larger again, with three sets of terms.
 RESTORE = PairedSettings(

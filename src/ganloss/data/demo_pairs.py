@@ -1,6 +1,6 @@
 """Pairs that come with the dependencies: photographs, two of them held out whole, and sketches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from ganloss._errors import UsageError
 from ganloss._lazy import suggest
 from ganloss.data.pairs import Direction, PairSet
 
-_CROPS, _SIZES = 1024, (32, 64, 128)
+_CROPS, _CROPS_HELD_OUT, _SIZES = 1024, 64, (32, 64, 128)
 _TRAIN, _HELD_OUT = ("astronaut", "rocket", "brick"), ("chelsea", "coffee")
 DEMO_PAIRS = ("photos", "sketches")
 
@@ -35,9 +35,10 @@ def demo_pairs(name: str, image_size: int | None, direction: Direction, matched:
     if size not in _SIZES:
         sizes = ", ".join(map(str, _SIZES))
         raise UsageError(f"demo:{name} come in {sizes} px, not {size}; choose one of them")
-    crops, held_out = _crops(size), torch.cat([_tiles(photo(p), size) for p in _HELD_OUT])
     if name == "photos":
+        crops, held_out = _details(size), torch.cat([_tiles(photo(p), size) for p in _HELD_OUT])
         return PairSet(name, crops, crops, held_out, held_out, matched=True)
+    crops, held_out = _scenes(_TRAIN, _CROPS, size), _scenes(_HELD_OUT, _CROPS_HELD_OUT, size)
     sides = [crops, sketch(crops), held_out, sketch(held_out)]
     if not matched:
         half = len(crops) // 2
@@ -73,16 +74,27 @@ def photo(name: str) -> Image.Image:
     return Image.fromarray(load()).convert("RGB")
 
 
-def _crops(size: int) -> Tensor:
-    """Squares from many places of the photographs trained on, up to a quarter smaller."""
+def _details(size: int) -> Tensor:
+    """Squares from many places of the photographs trained on, at most a quarter smaller."""
     photos = [photo(name) for name in _TRAIN]
     rng = np.random.default_rng(0)
-    cut = [_crop(photos[i % len(photos)], size, rng) for i in range(_CROPS)]
+    sides = (size * rng.uniform(1, 1.25, _CROPS)).astype(int)
+    cut = [_crop(photos[i % len(photos)], side, size, rng) for i, side in enumerate(sides)]
     return _tensor(np.stack(cut))
 
 
-def _crop(image: Image.Image, size: int, rng: np.random.Generator) -> np.ndarray:
-    side = min(int(size * rng.uniform(1, 1.25)), *image.size)
+def _scenes(names: Sequence[str], count: int, size: int) -> Tensor:
+    """Squares as high as a third to all of a photograph."""
+    photos = [photo(name) for name in names]
+    rng = np.random.default_rng(0)
+    cut: list[np.ndarray] = []
+    for i in range(count):
+        image = photos[i % len(photos)]
+        cut.append(_crop(image, int(rng.uniform(0.35, 1.0) * min(image.size)), size, rng))
+    return _tensor(np.stack(cut))
+
+
+def _crop(image: Image.Image, side: int, size: int, rng: np.random.Generator) -> np.ndarray:
     left = int(rng.integers(image.width - side + 1))
     top = int(rng.integers(image.height - side + 1))
     box = (left, top, left + side, top + side)

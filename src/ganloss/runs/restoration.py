@@ -84,6 +84,7 @@ def report(settings: PairedSettings, runs: Mapping[str, Restored]) -> Report:
         + "; the last column is after the time that L1 took.",
         "Features: mean squared distance of random VGG16 features; lower is better.",
         _verdict(numbers),
+        f"In the picture, from left to right: {', '.join(made)}, original.",
     ]
     rows = torch.linspace(0, len(targets) - 1, _SHOWN).round().long()
     picture = runs[next(iter(runs))].folder.path.parent / f"restore-s{settings.seed}.png"
