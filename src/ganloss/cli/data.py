@@ -127,12 +127,17 @@ def commands(found: "Survey") -> list[str]:
     """The commands that train on these data."""
     path, size = found.source.path, found.image_size
     if found.kind == "domains":
-        folder = shlex.quote(str(path / "trainA"))
-        return [f"{'train':<10}ganloss train generate --data {folder} --image-size {size}"]
+        # With partners for all of them it may be either; without, domains are what there is.
+        task = "paired" if found.pairs else "unpaired"
+        flags = f"--data {shlex.quote(str(path))} --image-size {size}"
+        lines = [f"{'train':<10}ganloss train {task} {flags}"]
+        return lines + ([f"{'or':<10}ganloss train unpaired {flags}"] if found.pairs else [])
     command = f"ganloss train generate --data {shlex.quote(str(path))} --image-size {size}"
     if not found.trainable:
         return [f"{'then':<10}mend what stops training, and: {command}"]
     lines = [f"{'train':<10}{command}"]
+    if found.kind == "side by side":
+        return [lines[0].replace("train generate", "train paired")]
     if found.kind == "classes":
         lines.append(f"{'or':<10}{command} --cond    (learns the {len(found.counts)} classes)")
     return lines

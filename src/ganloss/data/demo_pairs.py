@@ -84,14 +84,15 @@ def _details(size: int) -> Tensor:
 
 
 def _scenes(names: Sequence[str], count: int, size: int) -> Tensor:
-    """Squares as high as a third to all of a photograph."""
+    """Squares as high as a third to all of a photograph, none of them twice."""
     photos = [photo(name) for name in names]
     rng = np.random.default_rng(0)
-    cut: list[np.ndarray] = []
-    for i in range(count):
-        image = photos[i % len(photos)]
-        cut.append(_crop(image, int(rng.uniform(0.35, 1.0) * min(image.size)), size, rng))
-    return _tensor(np.stack(cut))
+    cut: dict[bytes, np.ndarray] = {}
+    while len(cut) < count:
+        image = photos[len(cut) % len(photos)]
+        pixels = _crop(image, int(rng.uniform(0.35, 1.0) * min(image.size)), size, rng)
+        cut.setdefault(pixels.tobytes(), pixels)
+    return _tensor(np.stack([*cut.values()]))
 
 
 def _crop(image: Image.Image, side: int, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -53,20 +53,23 @@ class PairedTask(Task[PairedSettings, PairSet]):
     def __init__(self, settings: PairedSettings) -> None:
         super().__init__(settings)
         self.adversarial = settings.loss.strip().lower() != "none"
+        if not self.adversarial:
+            self._refuse_what_needs_d()
         # Without a discriminator the game lends its optimiser alone.
         self.game = game_for(settings if self.adversarial else replace(settings, loss="ns"))
         usual = {"l1": 100.0 if self.adversarial else 1.0}
         self.weights = term_weights(settings.term, usual)
         self.degradation = Degradation.parse(settings.degrade) if settings.degrade else None
-        self._check()
+        if not self.adversarial:
+            self._check_terms()
 
-    def _check(self) -> None:
-        if self.adversarial:
-            return
+    def _refuse_what_needs_d(self) -> None:
         for name in ("penalty", "critic_steps", "gamma"):
             if getattr(self.settings, name) is not None:
                 flag = name.replace("_", "-")
                 raise UsageError(f"--{flag} is about the discriminator, and --loss none has none")
+
+    def _check_terms(self) -> None:
         if not self.weights or set(self.weights) == {FEATURE_MATCHING}:
             raise UsageError("--loss none leaves the terms alone; name one, e.g. --term l1=1")
         if FEATURE_MATCHING in self.weights:
