@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from ganloss.runs.page import write_page
+from ganloss.runs.settings import PairedSettings
+from ganloss.runs.training import train
 from runs.fake_run import COMMAND, fake_run, healthy_rows
 
 FLAGS = [
@@ -248,3 +250,34 @@ def test_a_running_page_comes_back_with_the_latest_sample(visit, running):
         pass
     assert page.locator("#sample").get_attribute("src") == "samples/000210.png"
     assert page.locator("#slider").input_value() == "6"
+
+
+def test_the_line_between_before_and_after_can_be_dragged(visit, tmp_path):
+    """On the page of a real run of pairs, by keyboard; both pictures lie on each other."""
+    settings = PairedSettings(
+        data="demo:sketches", image_size=32, width=4, depth=2, steps=2, snap=1, threads=1,
+        batch_size=2, out=str(tmp_path),
+    )  # fmt: skip
+    seen = visit(train(settings, Quiet()).run.path, width=1280)
+    page = seen.page
+    assert page.get_by_role("heading", name="Input, output, target").is_visible()
+    line = page.get_by_label("Move the line")
+    assert line.input_value() == "50"
+    line.press("Home")
+    style = "getComputedStyle(document.getElementById('after')).clipPath"
+    assert page.evaluate(style) == "inset(0px 0px 0px 0%)"
+    line.press("End")
+    assert page.evaluate(style) == "inset(0px 0px 0px 100%)"
+    boxes = [image.bounding_box() for image in page.locator(".overlay img").all()]
+    assert boxes[0] == boxes[1]
+    assert seen.complaints == []
+
+
+class Quiet:
+    """A reporter that says nothing."""
+
+    def started(self, run: object) -> None: ...
+
+    def progressed(self, step: int, total: int | None, done: float) -> None: ...
+
+    def snapped(self, row: object) -> None: ...
