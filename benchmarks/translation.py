@@ -16,7 +16,7 @@ from skimage.color import rgb2gray
 from skimage.filters import sobel
 from torch import Tensor
 
-from ganloss.data.batches import take, to_uint8
+from ganloss.data.batches import from_uint8, take, to_uint8
 from ganloss.data.pairs import Direction, PairSet, load_pairs
 from ganloss.networks.load import load_generator
 from ganloss.runs.tasks.paired import pair_numbers_with_l1
@@ -82,7 +82,7 @@ def drawn(strength: np.ndarray, threshold: float) -> Tensor:
 def translated(run: str, pairs: PairSet) -> Tensor:
     generator, inputs = load_generator(run), everything(pairs.held_out_inputs)
     with torch.no_grad():
-        return torch.cat([to_uint8(generator(x.float() / 127.5 - 1)) for x in inputs.split(16)])
+        return torch.cat([to_uint8(generator(from_uint8(x))) for x in inputs.split(16)])
 
 
 if __name__ == "__main__":

@@ -71,6 +71,15 @@ def take(samples: Tensor | LazyImages, rows: Tensor) -> Tensor:
     return samples[rows.to(samples.device)] if isinstance(samples, Tensor) else samples[rows]
 
 
+def from_uint8(images: Tensor) -> Tensor:
+    """Convert uint8 images to [-1, 1] in float32.
+
+    >>> from_uint8(torch.tensor([0, 255], dtype=torch.uint8))
+    tensor([-1.,  1.])
+    """
+    return images.float().div_(127.5).sub_(1)
+
+
 def to_uint8(images: Tensor) -> Tensor:
     """Convert images in [-1, 1] to uint8 on the CPU.
 

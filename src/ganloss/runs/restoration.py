@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ganloss._random import Draws
-from ganloss.data.batches import to_uint8
+from ganloss.data.batches import from_uint8, to_uint8
 from ganloss.data.degradations import Degradation
 from ganloss.data.demo_pairs import demo_pairs
 from ganloss.data.pairs import PairSet
@@ -61,7 +61,7 @@ def report(settings: PairedSettings, runs: Mapping[str, Restored]) -> Report:
     pairs = demo_pairs("photos", settings.image_size, "AtoB", matched=True)
     targets = _held_out(pairs)
     degradation = Degradation.parse(settings.degrade)
-    small = to_uint8(degradation(_scaled(targets), Draws(0, 0, len(targets))))
+    small = to_uint8(degradation(from_uint8(targets), Draws(0, 0, len(targets))))
     made = {"bicubic": enlarged(small, targets.shape[2:])}
     made |= {name: _restored(run.folder, small) for name, run in runs.items()}
     features = Perceptual(pretrained="random", value_range=(0.0, 255.0))
@@ -130,11 +130,7 @@ def _cell(number: Number) -> str:
 def _restored(folder: RunFolder, images: Tensor) -> Tensor:
     generator = load_generator(folder.path)
     with torch.no_grad():
-        return torch.cat([to_uint8(generator(_scaled(part))) for part in images.split(_BATCH)])
-
-
-def _scaled(images: Tensor) -> Tensor:
-    return images.float() / 127.5 - 1
+        return torch.cat([to_uint8(generator(from_uint8(part))) for part in images.split(_BATCH)])
 
 
 def judge_sketches(settings: UnpairedSettings, folder: RunFolder) -> str:

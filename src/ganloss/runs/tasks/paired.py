@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 
 from ganloss._errors import UsageError
 from ganloss._random import Draws
-from ganloss.data.batches import Batches, take, to_uint8
+from ganloss.data.batches import Batches, from_uint8, take, to_uint8
 from ganloss.data.degradations import Degradation
 from ganloss.data.pairs import PairSet, load_folders, load_pairs, load_targets
 from ganloss.engine.ema import moving_average
@@ -89,7 +89,7 @@ class PairedTask(Task[PairedSettings, PairSet]):
         inputs = take(self.data.held_out_inputs, first)
         if self.degradation is not None:
             draws = Draws(seed=0, step=0, rows=len(targets))
-            inputs = to_uint8(self.degradation(_scaled(targets), draws))
+            inputs = to_uint8(self.degradation(from_uint8(targets), draws))
         self.held_out = _HeldOut(inputs, targets)
         self.translator = self._choose()
 
@@ -279,7 +279,7 @@ class PairedTask(Task[PairedSettings, PairSet]):
         dtype, device = self.hardware.dtype, self.hardware.device
         with torch.no_grad():
             made = [
-                to_uint8(self.average(_scaled(part).to(device, dtype)))
+                to_uint8(self.average(from_uint8(part).to(device, dtype)))
                 for part in images.split(_BATCH)
             ]
         return torch.cat(made)
@@ -366,10 +366,6 @@ def pair_numbers_with_l1(made: Tensor, targets: Tensor) -> tuple[Number, ...]:
 def _errors(made: Tensor, targets: Tensor) -> Tensor:
     """Mean absolute error of each image, black and white being 1 apart."""
     return (made.double() - targets.double()).abs().flatten(1).mean(1) / 255
-
-
-def _scaled(images: Tensor) -> Tensor:
-    return images.float() / 127.5 - 1
 
 
 def enlarged(images: Tensor, size: Sequence[int], mode: str = "bicubic") -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ganloss._errors import UsageError
 from ganloss._random import seed_of
 from ganloss.aids import ImagePool
-from ganloss.data.batches import Batches, take, to_uint8
+from ganloss.data.batches import Batches, from_uint8, take, to_uint8
 from ganloss.data.pairs import Images, PairSet, load_pairs
 from ganloss.engine.ema import moving_average
 from ganloss.engine.hardware import Hardware
@@ -213,7 +213,7 @@ class UnpairedTask(Task[UnpairedSettings, PairSet]):
         again: list[Tensor] = []
         with torch.no_grad():
             for part in images.split(_BATCH):
-                x = part.to(self.hardware.device, self.hardware.dtype).div(127.5).sub(1)
+                x = from_uint8(part).to(self.hardware.device, self.hardware.dtype)
                 y = there(x)
                 made.append(to_uint8(y))
                 again.append(to_uint8(back(y)))
