@@ -39,3 +39,24 @@ def test_the_ring_is_covered(tmp_path: Path) -> None:
     assert found["good samples"] > 0.3
     assert found["reverse KL"] < 0.05
     assert "Known distribution: 8 of 8 modes covered" in done.stdout
+
+
+def test_restoring_ends_with_a_table_and_a_picture(tmp_path: Path) -> None:
+    """A few steps: who wins is measured by the demo itself, in three minutes."""
+    done = run("demo", "restore", "--steps", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for name in ("bicubic", "L1", "L1 + SSIM", "L1 + features"):
+        assert re.search(rf"^{re.escape(name)} +\d+\.\d\d \(\d+\.\d\d–", done.stdout, re.M), name
+    assert "dB over bicubic. Best in PSNR: " in done.stdout
+    assert (tmp_path / "runs" / "restore-s0.png").stat().st_size > 0
+    assert len([p for p in (tmp_path / "runs").iterdir() if p.is_dir()]) == 3
+
+
+def test_translating_compares_with_the_sketches_that_are_known(tmp_path: Path) -> None:
+    done = run("demo", "translate", "--steps", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert re.search(r"^translated +L1 0\.\d+ .* SSIM", done.stdout, re.M)
+    assert re.search(r"^blank page +L1 0\.\d+ .* SSIM", done.stdout, re.M)
+    assert "There and back: held-out images come back" in done.stdout

@@ -305,3 +305,31 @@ def test_a_run_is_continued_by_its_own_task(
     assert main(["train", "unpaired", "--data", "demo:sketches", "--resume",
                  str(trained["pix2pix"])]) == 2  # fmt: skip
     assert "is a run of `ganloss train paired`" in capsys.readouterr().err
+
+
+def test_the_configuration_of_a_run_starts_the_same_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "paired", "--data", "demo:sketches", *SMALL, "--steps", "1", "-b", "2"]
+    terms = ["--term", "l1=10", "--term", "ssim=2", "--penalty", "r1=1"]
+    assert main([*words, *terms, "--out", str(tmp_path / "a")]) == 0
+    config = str(only_run(tmp_path / "a") / "config.yaml")
+    again = ["train", "paired", "--config", config, "--out", str(tmp_path / "b")]
+    assert main(again) == 0
+    states = [
+        checkpoint.digest(checkpoint.load(RunFolder(only_run(tmp_path / n)).last)["engine"])
+        for n in ("a", "b")
+    ]
+    assert states[0] == states[1]
+    capsys.readouterr()
+    assert main(["train", "unpaired", "--config", config]) == 2
+    assert "is one of `ganloss train paired`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["sample", "RUN"], ["evaluate", "demo:photos", "RUN"]])
+def test_a_translator_is_sent_to_translate(
+    words: list[str], trained: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_folder = str(trained["pix2pix"])
+    assert main([run_folder if word == "RUN" else word for word in words]) == 2
+    assert f"ganloss translate {run_folder} IMAGES" in capsys.readouterr().err

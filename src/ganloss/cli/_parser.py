@@ -42,6 +42,9 @@ class Parser(ArgumentParser):
         text = " ".join(message.split())
         unknown = re.search(r"[Uu]nrecognized arguments: (\S+)", text)
         invalid = re.search(r'Parser key "(\w+)":.*(?:Given|Got) value: (.*?)\.?$', text)
+        other = re.search(r'Parser key "task": .(\w+). not among', text)
+        if other is not None:
+            return f"the configuration is one of `ganloss train {other[1]}`, not of `{self.prog}`"
         if unknown is not None:
             return self._explain_unknown(unknown[1].split("=")[0])
         if invalid is not None:
@@ -86,7 +89,29 @@ class Parser(ArgumentParser):
             namespace = self.parse_args([_dashes(word) for word in arguments])
         except (argparse.ArgumentError, TypeError, ValueError) as error:
             self.error(str(error), error)
-        return {key: value for key, value in vars(namespace).items() if key != "config"}
+        lists = {action.dest for action in self._actions if _appends(action)}
+        return {
+            key: _listed(value) if key in lists else value
+            for key, value in vars(namespace).items()
+            if key != "config"
+        }
+
+
+def _appends(action: argparse.Action) -> bool:
+    return isinstance(action, argparse._AppendAction)  # pyright: ignore[reportPrivateUsage]
+
+
+def _listed(value: Any) -> list[str] | None:
+    """A list of words; from a configuration it may come as one text, or as a list in a list."""
+    import yaml
+
+    if value is None:
+        return None
+    words: list[str] = []
+    for item in [value] if isinstance(value, str) else value:
+        read = yaml.safe_load(item) if str(item).startswith("[") else item
+        words += read if isinstance(read, list) else [str(read)]
+    return words
 
 
 def _is_list(hint: Any) -> bool:

@@ -152,7 +152,7 @@ def train_and_report(settings: RunSettings, resume: str | None, *, dry_run: bool
     from ganloss.cli._progress import TerminalReporter, announce
 
     settings.check()
-    announce(f"ganloss {__version__}  {settings.loss} on {settings.data}")
+    announce(f"ganloss {__version__}  {settings.headline}")
     from ganloss.runs import training
 
     if dry_run:

@@ -138,8 +138,17 @@ def _export_folder(path: Path) -> Path:
             return folder
     raise CheckpointError(
         f"there is no generator in {path}; a run exports it when it ends: finish it with "
-        f"`ganloss train generate --resume {path}`"
+        f"`ganloss train {_task(path)} --resume {path}`"
     )
+
+
+def _task(path: Path) -> str:
+    """What the run is one of, as far as its configuration says."""
+    try:
+        first = (path / "config.yaml").read_text(encoding="utf-8").partition("\n")[0]
+    except (OSError, ValueError):
+        return "generate"
+    return first.removeprefix("task: ") if first.startswith("task: ") else "generate"
 
 
 def _build(description: Description, weights: Path, allow_code: bool) -> nn.Module:

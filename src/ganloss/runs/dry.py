@@ -164,9 +164,10 @@ def _changed(settings: RunSettings) -> list[str]:
     names = [f.name for f in fields(settings)]
     values = {name: getattr(settings, name) for name in names}
     return [
-        f"--{name.replace('_', '-')} {value}"
+        f"--{name.replace('_', '-')} {item}"
         for name, value in values.items()
         if value != getattr(defaults, name)
+        for item in (value if isinstance(value, list) else [value])  # pyright: ignore
     ]
 
 

@@ -45,9 +45,13 @@ class Sampler:
 
         Raises:
             CheckpointError: there is none.
-            UsageError: there is no such class, or code is not allowed.
+            UsageError: there is no such class, code is not allowed, or it translates images.
         """
         about = read_description(run)
+        if about.translator is not None:
+            raise UsageError(
+                f"the generator of {run} translates images; use `ganloss translate {run} IMAGES`"
+            )
         label = _label(about, wanted) if wanted else None
         return cls(load_generator(run, allow_code=allow_code), about, label)
 

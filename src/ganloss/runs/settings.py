@@ -152,6 +152,11 @@ class RunSettings:
             )
 
     @property
+    def headline(self) -> str:
+        """What is trained, on what."""
+        return f"{self.loss} on {self.data}"
+
+    @property
     def decays(self) -> bool:
         """Whether learning rates depend on the length of the run."""
         return self.lr_schedule != "constant"
@@ -274,6 +279,11 @@ class PairedSettings(RunSettings):
             raise UsageError("--degrade makes inputs, and --lq names a folder of them; keep one")
         _check_share(self.held_out)
         _check_weights(lambda_adv=self.lambda_adv)
+
+    @property
+    def headline(self) -> str:
+        """What is trained, on what."""
+        return f"{self.loss} on {self.data or f'{self.lq} and {self.gt}'}"
 
     def _check_data(self) -> None:
         if bool(self.lq) != bool(self.gt):
