@@ -84,7 +84,7 @@ def _preset(arguments: list[str], kind: type[RunSettings]) -> dict[str, Any]:
                if f.name in LENGTHS}  # fmt: skip
     if typed & set().union(*lengths.values()):
         values = {key: value for key, value in values.items() if key not in LENGTHS}
-    if typed & lengths["minutes"] and "--lr-schedule" not in typed:
+    if typed & (lengths["minutes"] | lengths["seconds"]) and "--lr-schedule" not in typed:
         values.pop("lr_schedule", None)  # it ends with the run, whose steps are not known
     return values
 

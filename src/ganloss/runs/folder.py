@@ -135,19 +135,43 @@ def create(settings: RunSettings, data_name: str) -> RunFolder:
     out = Path(settings.out)
     with storage(out):
         out.mkdir(parents=True, exist_ok=True)
-        while True:
+        while True:  # another process may take the number first
             target = out / f"{_next_number(out):05d}-{_label(settings, data_name)}"
-            staging = Path(tempfile.mkdtemp(prefix=".new-", dir=out))
-            _fill(staging, settings)
-            try:
-                staging.rename(target)
-            except OSError:
-                if not target.exists():
-                    raise
-                _remove(staging)  # another process took the number first
-                continue
-            target.chmod(0o755)
-            return RunFolder(target)
+            if _appear(target, settings):
+                return RunFolder(target)
+
+
+def open_or_create(path: Path, settings: RunSettings) -> RunFolder:
+    """Open the run folder at this very path, or make it.
+
+    Raises:
+        StorageError: its parent is not writable.
+        UsageError: the run there has other settings.
+    """
+    with storage(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            _appear(path, settings)
+    run = RunFolder(path)
+    different = settings_from_file(run.config).differs_from(settings)
+    if different:
+        raise UsageError(f"the run in {path} has other settings: {', '.join(different)}")
+    return run
+
+
+def _appear(target: Path, settings: RunSettings) -> bool:
+    """Make a run folder that is there whole or not at all; False if another was there first."""
+    staging = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+    _fill(staging, settings)
+    try:
+        staging.rename(target)
+    except OSError:
+        if not target.exists():
+            raise
+        _remove(staging)
+        return False
+    target.chmod(0o755)
+    return True
 
 
 def _fill(folder: Path, settings: RunSettings) -> None:

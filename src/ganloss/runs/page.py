@@ -1,7 +1,9 @@
 """The page of a run: a function of its folder, readable without a network or JavaScript."""
 
 import math
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -55,13 +57,25 @@ def write_page(run: Path) -> Path:
 
 
 def _provide_plotly(run: Path) -> None:
-    """Put plotly's script next to the page, once: pages opened from disk cannot fetch."""
-    target = run / _PLOTLY
-    if not target.exists():
-        from plotly.offline import get_plotlyjs
+    """Put plotly's script next to the page, once: pages opened from disk cannot fetch.
 
-        script = get_plotlyjs().encode("utf-8")
-        write_atomically(target, lambda stream: stream.write(script))
+    Where the folder above has it, as that of a comparison, both are the same file.
+    """
+    target, shared = run / _PLOTLY, run.parent / _PLOTLY
+    if target.exists():
+        return
+    with suppress(OSError):
+        os.link(shared, target)
+        return
+    provide_plotly(target)
+
+
+def provide_plotly(target: Path) -> None:
+    """Write plotly's script."""
+    from plotly.offline import get_plotlyjs
+
+    script = get_plotlyjs().encode("utf-8")
+    write_atomically(target, lambda stream: stream.write(script))
 
 
 @lru_cache(maxsize=1)

@@ -27,18 +27,22 @@ class Run:
     Args:
         settings: what is asked for; checked.
         resume: None for a new run, ``"auto"`` for the newest that fits, or a run folder's path.
+        at: the run's folder, new or to be continued, instead of the next number in ``--out``.
     """
 
-    def __init__(self, settings: RunSettings, resume: str | None = None) -> None:
+    def __init__(
+        self, settings: RunSettings, resume: str | None = None, at: folders.Path | None = None
+    ) -> None:
         self.settings = settings
         self.task = task_for(settings)
         self.hardware = connect(settings.device, settings.devices, settings.precision)
         self.task.load(self.hardware)
         self.total = settings.total_steps(len(self.task.data.values), self.task.game.critic_steps)
         self.engine = self._build()
-        self.folder = self._find_folder(resume)
+        self.folder = self._find_folder(resume, at)
         self.resumed = self.folder.last.exists()
         self.seconds = 0.0
+        self.trained = 0.0
         self.stopped_early = ""
         if self.resumed:
             self._load()
@@ -66,11 +70,13 @@ class Run:
             controllers=players.controllers,
         )
 
-    def _find_folder(self, resume: str | None) -> RunFolder:
+    def _find_folder(self, resume: str | None, at: folders.Path | None) -> RunFolder:
         path = ""
         if self.hardware.is_main:
             found = None
-            if resume == "auto":
+            if at is not None:
+                found = folders.open_or_create(at, self.settings)
+            elif resume == "auto":
                 found = folders.find_resumable(self.settings)
             elif resume is not None:
                 found = folders.open_run(resume)
@@ -81,10 +87,12 @@ class Run:
         state = checkpoint.load(self.folder.last)
         self.engine.load(state["engine"])
         self.seconds = state["seconds"]
+        self.trained = state.get("trained", self.seconds)
 
     def save(self, path: folders.Path) -> None:
         """Write a checkpoint."""
-        checkpoint.save({"engine": self.engine.state(), "seconds": self.seconds}, path)
+        clocks = {"seconds": self.seconds, "trained": self.trained}
+        checkpoint.save({"engine": self.engine.state(), **clocks}, path)
 
     @property
     def snap(self) -> int | None:
@@ -110,14 +118,19 @@ class Run:
         if self.total is not None:
             return self.engine.step >= self.total
         limit = self.settings.time_limit
-        return limit is not None and self.seconds >= limit
+        return limit is not None and self.clock >= limit
 
     @property
     def done(self) -> float:
         """Share of the run that is behind us."""
         if self.total is not None:
             return self.engine.step / self.total
-        return min(1.0, self.seconds / (self.settings.time_limit or math.inf))
+        return min(1.0, self.clock / (self.settings.time_limit or math.inf))
+
+    @property
+    def clock(self) -> float:
+        """Seconds that count where time is the limit."""
+        return self.seconds if self.settings.seconds is None else self.trained
 
 
 def _count(network: nn.Module) -> int:

@@ -13,11 +13,23 @@ def _flag(default: Any, help: str, *aliases: str) -> Any:
 
 #: Settings that may change when a run is resumed.
 FREE_ON_RESUME = frozenset(
-    {"steps", "kimg", "epochs", "minutes", "snap", "devices", "workers", "cache", "out", "name"}
+    {
+        "steps",
+        "kimg",
+        "epochs",
+        "minutes",
+        "seconds",
+        "snap",
+        "devices",
+        "workers",
+        "cache",
+        "out",
+        "name",
+    }
 ) | {"patience", "track"}
 
 #: Settings that say how long to train; one of them is given.
-LENGTHS = ("steps", "kimg", "epochs", "minutes")
+LENGTHS = ("steps", "kimg", "epochs", "minutes", "seconds")
 _RATES = ("lr", "g_lr", "d_lr", "ema_kimg", "clip_grad")
 _COUNTS = (
     *("batch_size", "accumulate", "penalty_every", "snap", "critic_steps", "lr_warmup"),
@@ -54,6 +66,9 @@ class RunSettings:
     kimg: float | None = _flag(None, "thousands of real images shown to the discriminator")
     epochs: float | None = _flag(None, "passes over the data", "--n-epochs")
     minutes: float | None = _flag(None, "wall-clock minutes (default: 10)")
+    seconds: float | None = _flag(
+        None, "seconds of training alone: samples, scores and checkpoints do not count"
+    )
     penalty: list[str] | None = _flag(
         None, "add or re-weigh a penalty, e.g. --penalty gp=10; 0 removes it"
     )
@@ -135,7 +150,7 @@ class RunSettings:
         if self.decays and self.time_limit is not None:
             raise UsageError(
                 f"--lr-schedule {self.lr_schedule} ends with the run, and a run of "
-                f"{self.time_limit / 60:g} minutes does not know how many steps it has; say "
+                f"{self.time_limit:g} seconds does not know how many steps it has; say "
                 "--steps, --kimg or --epochs, or use --lr-schedule constant"
             )
         if self.lr_decay_from is None:
@@ -169,6 +184,8 @@ class RunSettings:
     @property
     def time_limit(self) -> float | None:
         """Seconds to train, if time is the limit."""
+        if self.seconds is not None:
+            return self.seconds
         if self.minutes is not None:
             return self.minutes * 60
         return 600.0 if self.steps is self.kimg is self.epochs is None else None

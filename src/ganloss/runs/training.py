@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -73,15 +74,27 @@ class Outcome:
     message: str = ""
 
 
-def train(settings: RunSettings, reporter: Reporter, resume: str | None = None) -> Outcome:
+def train(
+    settings: RunSettings,
+    reporter: Reporter,
+    resume: str | None = None,
+    *,
+    at: Path | None = None,
+) -> Outcome:
     """Train until the settings' length is reached, and leave a finished folder behind.
+
+    Args:
+        settings: what to train.
+        reporter: told how it goes.
+        resume: None for a new run, ``"auto"`` for the newest that fits, or a run folder's path.
+        at: the run's folder, new or to be continued, instead of the next number in ``--out``.
 
     Raises:
         GanlossError: each with its exit code; what was saved before stays.
     """
     settings.check()
     tracker_names(settings)
-    run = Run(settings, resume)
+    run = Run(settings, resume, at)
     lock = run.folder.locked() if run.hardware.is_main else nullcontext()
     with threads(run.threads), lock:
         outcome = _train(run, reporter)
@@ -119,7 +132,7 @@ class _Session:
         metric = run.task.metric if self.main else None
         self._key = "fd" if metric is None else metric.key
         self._started = time.monotonic() - run.seconds
-        self._next_snap_at = run.seconds + self._interval
+        self._next_snap_at = run.clock + self._interval
         self._trained_until = run.seconds
         self._trackers: list[Tracker] = []
 
@@ -132,8 +145,9 @@ class _Session:
         with _interruptible() as interrupted:
             while not run.finished:
                 due, tick = self._due(run.engine.step + 1)
+                began = time.monotonic()
                 record = run.engine.advance(measure=tick)
-                self._clock()
+                self._clock(time.monotonic() - began)
                 self._trained_until = run.seconds
                 last = run.finished
                 if tick or last:
@@ -174,19 +188,21 @@ class _Session:
         self._trackers = open_trackers(run.settings, run.folder, first)
         if not run.resumed:
             save_png(run.task.reals(), run.folder.path / "reals.png")
-            self._write_row({"step": 0, "images": 0, "seconds": 0.0}, snap=True)
+            self._write_row({"step": 0, "images": 0, "seconds": 0.0, "trained": 0.0}, snap=True)
             self._write_checkpoint()
         version = f"ganloss {__version__}, torch {torch.__version__}"
         start = f"resumed after step {run.engine.step}" if run.resumed else "started"
         run.folder.note(f"{start}: {version}, {run.hardware.device}: {command_line()}")
         self.reporter.started(run)
 
-    def _clock(self) -> None:
-        """Read the run's clock; the main process's time counts for all."""
+    def _clock(self, trained: float = 0.0) -> None:
+        """Read the run's clocks; the main process's time counts for all."""
         seconds = time.monotonic() - self._started
+        trained += self.run.trained
         if self.run.hardware.processes > 1 and self.run.total is None:
-            seconds = float(self.run.hardware.broadcast(repr(seconds)))
-        self.run.seconds = seconds
+            text = self.run.hardware.broadcast(f"{seconds!r} {trained!r}")
+            seconds, trained = map(float, text.split())
+        self.run.seconds, self.run.trained = seconds, trained
 
     def _agree(self, interrupted: bool) -> bool:
         """Stop all processes at the same step when one is interrupted."""
@@ -202,7 +218,7 @@ class _Session:
             last = step == run.total
             tick = max(1, run.snap // TICKS_PER_SNAP)
             return step % run.snap == 0 or last, step % tick == 0 or step % run.snap == 0 or last
-        due = run.seconds >= self._next_snap_at
+        due = run.clock >= self._next_snap_at
         return due, due or step % 20 == 0
 
     @property
@@ -215,7 +231,7 @@ class _Session:
         if self.run.snap is None:
             self._clock()
             took = self.run.seconds - self._trained_until
-            self._next_snap_at = self.run.seconds + max(self._interval, 9 * took)
+            self._next_snap_at = self.run.clock + max(self._interval, 9 * took)
 
     def _tick(self, record: StepRecord, *, snap: bool) -> None:
         row = self._row(record)
@@ -230,6 +246,7 @@ class _Session:
             "step": run.engine.step,
             "images": run.engine.step * batch,
             "seconds": round(run.seconds, 3),
+            "trained": round(run.trained, 3),
         }
         for phase, losses in record.losses.items():
             terms = {"total": losses.total.detach(), **losses.terms}
