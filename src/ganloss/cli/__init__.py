@@ -13,6 +13,8 @@ from ganloss._version import __version__
 VERBS = {
     "demo": ("ganloss.cli.demo", "train a GAN on real data that ship with the dependencies"),
     "train": ("ganloss.cli.train", "train a GAN on your images: generate, paired or unpaired"),
+    "compare": ("ganloss.cli.compare", "which loss is best on your data: runs, report, verdict"),
+    "report": ("ganloss.cli.report", "write a comparison's report anew"),
     "sample": ("ganloss.cli.sample", "make new pictures with a finished run"),
     "translate": ("ganloss.cli.translate", "translate images with a paired or unpaired run"),
     "data": ("ganloss.cli.data", "check a folder of images before training on it"),
@@ -27,6 +29,7 @@ _EXAMPLES = """
 examples
   ganloss demo digits
   ganloss train generate --data ./my_photos --loss r3gan --image-size 32 --minutes 10
+  ganloss compare --data ./my_photos --losses ns,hinge,r3gan --seeds 0-4 --minutes 2
   ganloss data check ./my_photos
   ganloss sample runs/00000-wgan-gp-digits-s0 --seeds 0-63
   ganloss train paired --data ./photo2sketch --preset pix2pix --minutes 10

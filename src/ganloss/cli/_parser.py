@@ -64,11 +64,12 @@ class Parser(ArgumentParser):
         kind = kind or f"one of {metavars.get(name, '').strip('{}').replace(',', ', ')}"
         return f"{flag} is {value!r}; it takes {kind}. See `{self.prog} --help`"
 
-    def add_settings(self, settings: type) -> None:
+    def add_settings(self, settings: type, *, without: Sequence[str] = ()) -> None:
         """Add one flag for each field of a dataclass."""
         hints = get_type_hints(settings)
         for item in fields(settings):
-            self._add_field(item, hints[item.name])
+            if item.name not in without:
+                self._add_field(item, hints[item.name])
 
     def _add_field(self, item: "Field[Any]", hint: Any) -> None:
         names = [f"--{item.name.replace('_', '-')}", *item.metadata["aliases"]]
@@ -134,3 +135,15 @@ def _dashes(word: str) -> str:
         return word
     name, equals, value = word.partition("=")
     return name.replace("_", "-") + equals + value
+
+
+def refuse_code(settings: object, arguments: Sequence[str]) -> None:
+    """Importing runs code, so only what was typed is imported without being asked for twice."""
+    typed = {word.split("=")[0] for word in arguments}
+    for name in ("generator", "discriminator"):
+        value = getattr(settings, name, "")
+        if value and f"--{name}" not in typed:
+            raise UsageError(
+                f"the configuration names code, {name} {value}, and importing that runs it; if you "
+                f"trust it, add --allow-code, or type --{name} {value}"
+            )

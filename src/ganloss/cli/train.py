@@ -8,7 +8,7 @@ from typing import Any
 from ganloss._errors import UsageError
 from ganloss._lazy import suggest
 from ganloss._version import __version__
-from ganloss.cli._parser import Parser
+from ganloss.cli._parser import Parser, refuse_code
 from ganloss.recipes.presets import preset, preset_names
 from ganloss.runs.settings import LENGTHS, TASKS, RunSettings, settings_from_file
 
@@ -67,7 +67,7 @@ def _parse(task: str, arguments: list[str]) -> tuple[RunSettings, dict[str, Any]
     if options["resume"] not in (None, "auto"):
         settings = _continued(settings, options["resume"])
     if not options["allow_code"]:
-        _refuse_code(settings, arguments)
+        refuse_code(settings, arguments)
     return settings, options
 
 
@@ -87,18 +87,6 @@ def _preset(arguments: list[str], kind: type[RunSettings]) -> dict[str, Any]:
     if typed & (lengths["minutes"] | lengths["seconds"]) and "--lr-schedule" not in typed:
         values.pop("lr_schedule", None)  # it ends with the run, whose steps are not known
     return values
-
-
-def _refuse_code(settings: RunSettings, arguments: list[str]) -> None:
-    """Importing runs code, so only what was typed is imported without being asked for twice."""
-    typed = {word.split("=")[0] for word in arguments}
-    for name in ("generator", "discriminator"):
-        value = getattr(settings, name, "")
-        if value and f"--{name}" not in typed:
-            raise UsageError(
-                f"the configuration names code, {name} {value}, and importing that runs it; if you "
-                f"trust it, add --allow-code, or type --{name} {value}"
-            )
 
 
 def _continued(given: RunSettings, path: str) -> RunSettings:

@@ -38,7 +38,7 @@ STATES = {
     "failed": "Stopped by an error",
 }
 
-_PLOTLY = "plotly.min.js"
+PLOTLY = "plotly.min.js"
 _MOST_TABLE_ROWS, _MOST_CLASSES = 60, 40
 
 
@@ -61,7 +61,7 @@ def _provide_plotly(run: Path) -> None:
 
     Where the folder above has it, as that of a comparison, both are the same file.
     """
-    target, shared = run / _PLOTLY, run.parent / _PLOTLY
+    target, shared = run / PLOTLY, run.parent / PLOTLY
     if target.exists():
         return
     with suppress(OSError):

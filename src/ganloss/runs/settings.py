@@ -302,6 +302,10 @@ class PairedSettings(RunSettings):
         """What is trained, on what."""
         return f"{self.loss} on {self.data or f'{self.lq} and {self.gt}'}"
 
+    def usual_terms(self, loss: str) -> list[str]:
+        """What G minimises beside this game where no term is asked for."""
+        return ["l1=1"] if loss == "none" else ["l1=100"]
+
     def _check_data(self) -> None:
         if bool(self.lq) != bool(self.gt):
             raise UsageError("--lq and --gt belong together: inputs, and their targets")

@@ -27,17 +27,15 @@ _MAKE: dict[str, Callable[[str], Callable[..., Tensor]]] = {
 FEATURE_MATCHING = "feature-matching"
 
 
-def term_weights(given: Sequence[str] | None, usual: dict[str, float]) -> dict[str, float]:
+def term_weights(given: Sequence[str]) -> dict[str, float]:
     """Read ``NAME=WEIGHT``; a weight of 0 leaves a term out.
 
     Raises:
         UsageError: an unknown term, one that compares no images, or no weight.
 
-    >>> term_weights(["l1=100", "ssim=10", "l1=1"], {})
+    >>> term_weights(["l1=100", "ssim=10", "l1=1"])
     {'l1': 1.0, 'ssim': 10.0}
     """
-    if given is None:
-        return usual
     weights: dict[str, float] = {}
     for item in given:
         name, _, weight = item.partition("=")

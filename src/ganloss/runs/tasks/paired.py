@@ -57,8 +57,8 @@ class PairedTask(Task[PairedSettings, PairSet]):
             self._refuse_what_needs_d()
         # Without a discriminator the game lends its optimiser alone.
         self.game = game_for(settings if self.adversarial else replace(settings, loss="ns"))
-        usual = {"l1": 100.0 if self.adversarial else 1.0}
-        self.weights = term_weights(settings.term, usual)
+        usual = settings.usual_terms(settings.loss)
+        self.weights = term_weights(usual if settings.term is None else settings.term)
         self.degradation = Degradation.parse(settings.degrade) if settings.degrade else None
         if not self.adversarial:
             self._check_terms()

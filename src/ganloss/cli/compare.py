@@ -1,0 +1,237 @@
+"""``ganloss compare``: which loss is best on your data."""
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ganloss._errors import UsageError
+from ganloss._version import __version__
+from ganloss.cli._parser import Parser, refuse_code
+from ganloss.runs.settings import LENGTHS, TASKS, RunSettings
+
+#: Of each run, where no length is asked for.
+USUAL_STEPS, USUAL_SECONDS = 2000, 60.0
+_OWN = ("losses", "seeds", "budget", "baseline", "tuning", "tune", "vary", "workers", "on")
+_LEFT_OUT = ("seed", "devices", "epochs")
+
+
+def run(arguments: list[str]) -> int:
+    """Run ``ganloss compare ...``."""
+    kind = _kind(arguments)
+    parser = _parser(kind)
+    values = parser.parse(arguments)
+    del values["task"]
+    own = {name: values.pop(name) for name in _OWN}
+    resume, dry_run, trusted = (values.pop(name) for name in ("resume", "dry_run", "allow_code"))
+    from ganloss.cli._progress import announce
+
+    if resume not in (None, "auto"):
+        _refuse_changes(parser, values | own, resume)
+        announce(f"ganloss {__version__}  going on with {resume}")
+        if not trusted:
+            from ganloss.lab.results import Comparison
+
+            refuse_code(Comparison(Path(resume)).plan.settings, arguments)
+        return _go(Path(resume), own["on"])
+    values["loss"] = _one(own["losses"], kind)
+    settings = _with_budget(kind(**values), own["budget"])
+    if not trusted:
+        refuse_code(settings, arguments)
+    if not settings.data and not getattr(settings, "lq", ""):
+        raise UsageError("which images? Add --data FOLDER, or --data demo:digits")
+    announce(f"ganloss {__version__}  comparing on {settings.data or settings.headline}")
+    from ganloss.lab import comparison
+    from ganloss.lab.plan import plan
+    from ganloss.runs.folder import command_line
+
+    made = plan(
+        settings,
+        _words(own["losses"]),
+        own["vary"] or [],
+        seeds=_seeds(own["seeds"]),
+        baseline=own["baseline"],
+        tuning=own["tuning"],
+        draws=own["tune"] or 0,
+        workers=own["workers"],
+        command=command_line(),
+    )
+    if dry_run:
+        announce(_describe(made))
+        return 0
+    out = Path(settings.out)
+    folder = comparison.find_resumable(made, out) if resume else None
+    return _go(folder or comparison.create(made, out), own["on"])
+
+
+def _go(folder: Path, where: Any) -> int:
+    """Do what is left of a comparison; give the exit code."""
+    from ganloss.cli._comparing import TerminalWatcher, conclude
+    from ganloss.lab.comparison import run as compare
+
+    try:
+        with TerminalWatcher() as watcher:
+            found = compare(folder, watcher, where=where)
+    except KeyboardInterrupt:
+        from ganloss.cli._progress import announce
+
+        announce(f"\ninterrupted: every running job was saved. Go on with\n"
+                 f"  ganloss compare --resume {folder}")  # fmt: skip
+        return 130
+    return conclude(found)
+
+
+def _kind(arguments: Sequence[str]) -> type[RunSettings]:
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--task", default="generate")
+    task = first.parse_known_args(list(arguments))[0].task
+    if task not in TASKS:
+        raise UsageError(f"--task is {task!r}; it takes {', '.join(TASKS)}")
+    return TASKS[task]
+
+
+def _parser(kind: type[RunSettings]) -> Parser:
+    parser = Parser(
+        "ganloss compare", "Train with several losses and seeds, and say which is best."
+    )
+    parser.add_argument(
+        "--task", choices=list(TASKS), default=kind.task, help="what is trained (default: generate)"
+    )
+    parser.add_argument(
+        "--losses",
+        default="",
+        metavar="A,B,...",
+        help="games to compare (default: ns,hinge,lsgan,wgan-gp,r3gan)",
+    )
+    parser.add_argument(
+        "--seeds", default="", help="e.g. 0-4 or 1,5,9 (default: five, or as many as can tell)"
+    )
+    parser.add_argument(
+        "--budget",
+        choices=["steps", "images", "seconds"],
+        help="what every run gets the same of: updates of G, real images shown to D, or seconds of "
+        "training alone (default: what --steps, --kimg, --seconds or --minutes says)",
+    )
+    parser.add_argument(
+        "--baseline", default="", metavar="LOSS", help="compare the others with this one alone"
+    )
+    parser.add_argument(
+        "--tuning",
+        choices=["paper", "shared"],
+        default="paper",
+        help="optimisers as each paper has them, or those of the baseline for all (default: paper)",
+    )
+    parser.add_argument(
+        "--tune",
+        type=int,
+        metavar="K",
+        help="first try K random settings for each loss, the same draws for all, and keep the best",
+    )
+    parser.add_argument(
+        "--vary",
+        action="append",
+        type=str,
+        metavar="NAME=A,B",
+        help="compare values of a setting, e.g. --vary term.ssim=0,1 or --vary lr=1e-4,2e-4",
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="runs at a time (default: one for each core)"
+    )
+    parser.add_argument(
+        "--on",
+        choices=["local", "ray"],
+        default="local",
+        help="processes of this machine, or a Ray cluster (pip install 'ganloss[ray]')",
+    )
+    parser.add_settings(kind, without=(*_LEFT_OUT, "loss", "workers"))
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="auto",
+        default=None,
+        metavar="DIR",
+        help="go on with a comparison: its folder, or the newest one these flags fit",
+    )
+    parser.add_argument("-n", "--dry-run", action="store_true", help="show the plan, and stop")
+    parser.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="import --generator and --discriminator from a config or a plan as well",
+    )
+    return parser
+
+
+def _one(losses: str, kind: type[RunSettings]) -> str:
+    """The loss of a comparison of something else, or the task's own."""
+    named = _words(losses)
+    default = next(f.default for f in kind.__dataclass_fields__.values() if f.name == "loss")
+    return named[0] if len(named) == 1 else str(default)
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _seeds(text: str) -> list[int]:
+    """Read ``0-4`` or ``1,5,9``.
+
+    >>> _seeds("0-2,7")
+    [0, 1, 2, 7]
+    """
+    found: list[int] = []
+    for word in _words(text):
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", word)
+        if match is None:
+            raise UsageError(f"--seeds is {text!r}; give e.g. 0-4 or 1,5,9")
+        found += range(int(match[1]), int(match[2] or match[1]) + 1)
+    if text and (not found or len(set(found)) < len(found)):
+        raise UsageError(f"--seeds {text} names no seed, or one twice")
+    return found
+
+
+def _with_budget(settings: RunSettings, budget: str | None) -> RunSettings:
+    """Settings with one length, in the unit that is to be equal."""
+    given = [name for name in LENGTHS if getattr(settings, name) is not None]
+    if len(given) > 1:
+        raise UsageError(f"--{given[0]} and --{given[1]} both say how long to train; keep one")
+    if settings.minutes is not None:
+        settings, given = (
+            replace(settings, minutes=None, seconds=settings.minutes * 60),
+            ["seconds"],
+        )
+    units = {"steps": "steps", "kimg": "images", "seconds": "seconds"}
+    unit = units[given[0]] if given else ""
+    if budget is None or budget == unit:
+        return settings if given else replace(settings, steps=USUAL_STEPS)
+    if budget == "images" and unit in ("", "steps"):
+        images = settings.batch_size * (settings.steps or USUAL_STEPS)
+        return replace(settings, steps=None, kimg=images / 1000)
+    if not given:
+        return replace(
+            settings, **{budget: {"steps": USUAL_STEPS, "seconds": USUAL_SECONDS}[budget]}
+        )
+    flag = {"steps": "--steps N", "images": "--kimg X", "seconds": "--minutes X"}[budget]
+    raise UsageError(f"--budget {budget} and --{given[0]} do not fit; say {flag} instead")
+
+
+def _refuse_changes(parser: Parser, values: Mapping[str, Any], resume: str) -> None:
+    """A comparison is gone on with as it was planned."""
+    for name, value in values.items():
+        if name != "on" and value != parser.get_default(name):
+            raise UsageError(
+                f"{resume} goes on as it was planned, and --{name.replace('_', '-')} was given; "
+                "leave it out, or start a new comparison without --resume"
+            )
+
+
+def _describe(plan: Any) -> str:
+    """The plan as a dry run shows it."""
+    from ganloss.cli._comparing import in_lines
+
+    first = next(job for job in plan.jobs())
+    return "\n".join(
+        [*in_lines(plan), f"{'try one':<9}ganloss train {plan.settings.task} -n "
+         f"--data {plan.settings.data} --loss {first.settings.loss}"]
+    )  # fmt: skip

@@ -1,0 +1,282 @@
+"""A comparison: plan, jobs, rows and report, in a folder that can be taken up again."""
+
+import json
+import re
+import signal
+import tempfile
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+from ganloss._errors import StorageError
+from ganloss.lab.plan import Job, Plan, file_name, plan
+from ganloss.lab.report import write_report
+from ganloss.lab.results import Comparison, best_draws
+from ganloss.runs.folder import environment, storage, write_text
+from ganloss.runs.page import PLOTLY, provide_plotly
+from ganloss.runs.reading import Row, read_text
+from ganloss.runs.settings import LENGTHS, GenerateSettings, RunSettings
+
+Where = Literal["local", "ray"]
+Tuning = Literal["paper", "shared"]
+
+#: Updates of the generator, where no length is asked for.
+USUAL_STEPS = 2000
+
+_NUMBERED = re.compile(r"^compare-(\d{4,})-")
+#: States of a row that are results; any other is tried again.
+_FINAL = ("finished", "diverged")
+
+
+class Watcher(Protocol):
+    """Where a comparison tells how it goes."""
+
+    def started(self, folder: Path, plan: Plan, jobs: Sequence[Job], ended: Sequence[Row]) -> None:
+        """These jobs are to be done; so many have ended before."""
+        ...
+
+    def progressed(self, job: str, done: float) -> None:
+        """A job went on; ``done`` is its share between 0 and 1."""
+        ...
+
+    def ended(self, row: Row) -> None:
+        """A job has its row."""
+        ...
+
+
+def create(plan: Plan, out: Path) -> Path:
+    """Make the next numbered folder of a comparison; it appears whole.
+
+    Raises:
+        StorageError: ``out`` is not writable.
+    """
+    words = _words_of(plan)
+    with storage(out):
+        out.mkdir(parents=True, exist_ok=True)
+        while True:
+            target = out / f"compare-{_next_number(out):04d}-{words}"
+            staging = Path(tempfile.mkdtemp(prefix=".new-", dir=out))
+            _fill(staging, plan)
+            try:
+                staging.rename(target)
+            except OSError:
+                if not target.exists():
+                    raise
+                import shutil
+
+                shutil.rmtree(staging, ignore_errors=True)
+                continue  # another process took the number first
+            target.chmod(0o755)
+            return target
+
+
+def _fill(folder: Path, plan: Plan) -> None:
+    (folder / "runs").mkdir()
+    (folder / "jobs").mkdir()
+    write_text(folder / "plan.yaml", plan.to_yaml())
+    write_text(folder / "env.json", json.dumps(environment(), indent=1))
+    for job in [*plan.search(), *plan.jobs()]:
+        write_text(folder / "jobs" / f"{job.name}.yaml", job.settings.to_yaml())
+    provide_plotly(folder / "runs" / PLOTLY)
+
+
+def _words_of(plan: Plan) -> str:
+    source = plan.settings.data or str(getattr(plan.settings, "lq", ""))
+    word = Path(source).name if "demo:" not in source else source.partition(":")[2]
+    return "-".join(filter(None, (file_name(word), file_name(plan.settings.name)))).removesuffix(
+        "-x"
+    )
+
+
+def _next_number(out: Path) -> int:
+    matches = (_NUMBERED.match(entry.name) for entry in out.iterdir())
+    return max((int(match[1]) for match in matches if match), default=0) + 1
+
+
+def find_resumable(plan: Plan, out: Path) -> Path | None:
+    """Give the newest comparison below ``out`` with this plan, if there is one."""
+    folders = [p for p in out.iterdir() if _NUMBERED.match(p.name)] if out.is_dir() else []
+    for folder in sorted(folders, key=lambda p: p.name, reverse=True):
+        with suppress(Exception):
+            if Plan.read(folder / "plan.yaml") == plan:
+                return folder
+    return None
+
+
+def run(folder: Path, watcher: Watcher, *, where: Where = "local") -> Comparison:
+    """Do what is left of a comparison, and write its report.
+
+    Args:
+        folder: made by :func:`create`, perhaps half done.
+        watcher: told how it goes.
+        where: ``"local"``: processes of this machine; ``"ray"``: a Ray cluster.
+
+    Raises:
+        GanlossError: no job could run; what has ended is kept.
+        KeyboardInterrupt: interrupted; every running job has saved where it is.
+    """
+    comparison = Comparison(folder)
+    with _locked(folder), _terminable():
+        _cut_half_lines(folder)
+        _do(comparison, comparison.plan.search(), watcher, where)
+        _do(comparison, comparison.plan.jobs(best_draws(comparison)), watcher, where)
+    write_report(comparison)
+    return comparison
+
+
+def compare(
+    losses: Sequence[str] = (),
+    data: str = "",
+    *,
+    seeds: Sequence[int] = (),
+    steps: int | None = None,
+    settings: RunSettings | None = None,
+    vary: Sequence[str] = (),
+    baseline: str = "",
+    tuning: Tuning = "paper",
+    draws: int = 0,
+    workers: int | None = None,
+    where: Where = "local",
+    watcher: Watcher | None = None,
+) -> Comparison:
+    """Train with every loss and seed, and give the rows; the report lies in their folder.
+
+    Called again with the same arguments after an interruption, it goes on where it was.
+
+    Args:
+        losses: games to compare; by default five, or the settings' own if something varies.
+        data: a folder, a zip or ``"demo:NAME"``, as ``ganloss train`` takes it.
+        seeds: by default five, or as many as can show a difference.
+        steps: updates of the generator in each run; by default those of ``settings``, or 2,000.
+        settings: everything else that all runs share, and the task.
+        vary: further settings to compare, as ``"NAME=A,B"``; each with each.
+        baseline: compare all others with this variant, instead of all pairs.
+        tuning: ``"paper"``: optimisers as published; ``"shared"``: those of the baseline for all.
+        draws: settings to try for each variant first.
+        workers: runs at a time; by default one for each core.
+        where: ``"local"`` or ``"ray"``.
+        watcher: told how it goes.
+
+    Raises:
+        GanlossError: each says what to mend; what has ended is kept.
+
+    >>> compare(["ns"], "demo:digits")
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: a comparison takes at least two variants; ...
+    """
+    shared = settings or GenerateSettings()
+    shared = replace(shared, data=data or shared.data)
+    if steps is not None or all(getattr(shared, name) is None for name in LENGTHS):
+        unset = dict.fromkeys(LENGTHS)
+        shared = replace(shared, **unset | {"steps": steps or USUAL_STEPS})
+    made = plan(
+        shared,
+        losses,
+        vary,
+        seeds=seeds,
+        baseline=baseline,
+        tuning=tuning,
+        draws=draws,
+        workers=workers,
+    )
+    out = Path(shared.out)
+    return run(find_resumable(made, out) or create(made, out), watcher or _Silent(), where=where)
+
+
+class _Silent:
+    """Watches, and says nothing."""
+
+    def started(self, folder: Path, plan: Plan, jobs: Sequence[Job], ended: Sequence[Row]) -> None:
+        pass
+
+    def progressed(self, job: str, done: float) -> None:
+        pass
+
+    def ended(self, row: Row) -> None:
+        pass
+
+
+def _do(comparison: Comparison, jobs: Sequence[Job], watcher: Watcher, where: Where) -> None:
+    final = {row["job"]: row for row in comparison.log() if row["state"] in _FINAL}
+    ended = [final[job.name] for job in jobs if job.name in final]
+    left = [job for job in jobs if job.name not in final]
+    if not left:
+        return
+    watcher.started(comparison.folder, comparison.plan, left, ended)
+    writing = _Reports(comparison)
+    for row in _rows(left, comparison, watcher, where):
+        results = comparison.folder / "results.jsonl"
+        with storage(results), results.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+        watcher.ended(row)
+        writing.maybe()
+
+
+class _Reports:
+    """Writes the report while runs go on, in a twentieth of the time at most."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._comparison = comparison
+        self._due = time.monotonic()
+
+    def maybe(self) -> None:
+        began = time.monotonic()
+        if began < self._due or not self._comparison.rows:
+            return
+        write_report(self._comparison)
+        ended = time.monotonic()
+        self._due = ended + 20 * (ended - began)
+
+
+def _rows(
+    jobs: Sequence[Job], comparison: Comparison, watcher: Watcher, where: Where
+) -> Iterator[Row]:
+    if where == "ray":
+        from ganloss.lab.cluster import run_on_ray
+
+        return run_on_ray(jobs, comparison.folder, comparison.plan.workers)
+    from ganloss.lab.pool import run_locally
+
+    return run_locally(jobs, comparison.folder, comparison.plan.workers, watcher.progressed)
+
+
+def _cut_half_lines(folder: Path) -> None:
+    """Leave out a last line that a killed process began."""
+    results = folder / "results.jsonl"
+    lines = read_text(results).splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        write_text(results, "".join(lines[:-1]))
+
+
+@contextmanager
+def _locked(folder: Path) -> Generator[None]:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=5)
+    except Timeout as error:
+        raise StorageError(
+            f"another process works on {folder}; wait for it, or stop it first"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _terminable() -> Generator[None]:
+    """Take SIGTERM for Ctrl-C."""
+    try:
+        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    except ValueError:  # not in the main thread: somebody else handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

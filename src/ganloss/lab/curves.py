@@ -1,0 +1,130 @@
+"""The curves of a report, as data for its script and in words for everybody else."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganloss.lab.results import Comparison, runs_of
+from ganloss.lab.statistics import best_of
+from ganloss.runs.charts import AXES, thin
+from ganloss.runs.reading import Row, finite, read_rows
+from ganloss.runs.wording import number
+
+#: Axis of a row: in a comparison, training alone counts.
+_COLUMNS = {"images": "images", "seconds": "trained", "step": "step"}
+_MOST_POINTS = 200
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The scores of one variant over time.
+
+    Args:
+        name: of the variant.
+        seeds: each run's values by axis, with ``"y"``.
+        typical: the median over seeds at each snap by axis, with ``"y"``, ``"low"`` and ``"high"``.
+        failed: the last point of each failed run by axis, with ``"y"``.
+        words: the curve for those who do not see it.
+        spark: points of a small picture of it, as an SVG polyline in a box of 100 by 24.
+    """
+
+    name: str
+    seeds: list[dict[str, list[float]]]
+    typical: dict[str, list[float]]
+    failed: list[dict[str, float]]
+    words: str
+    spark: str
+
+
+def curves_of(comparison: Comparison, key: str) -> list[Curve]:
+    """A curve for each variant that has scores."""
+    failed = {row["job"] for row in comparison.rows if row["state"] != "finished"}
+    return [_curve(comparison, v.name, key, failed) for v in comparison.plan.variants]
+
+
+def axes_for(comparison: Comparison) -> dict[str, str]:
+    """Axes, the one that was equal first."""
+    settings = comparison.plan.settings
+    first = "step" if settings.steps is not None else "images" if settings.kimg else "seconds"
+    return {first: AXES[first], **AXES}
+
+
+def _curve(comparison: Comparison, name: str, key: str, failed: set[str]) -> Curve:
+    runs = runs_of(comparison, name).values()
+    films = [(path, scored) for path in runs if (scored := _scored(path, key))]
+    seeds = [_points(scored, key) for _, scored in films]
+    shortest = min((len(points["y"]) for points in seeds), default=0)
+    together = [[points["y"][i] for points in seeds] for i in range(shortest)]
+    typical = {
+        axis: [statistics.median(points[axis][i] for points in seeds) for i in range(shortest)]
+        for axis in _COLUMNS
+    } | {
+        "y": [statistics.median(values) for values in together],
+        "low": [min(values) for values in together],
+        "high": [max(values) for values in together],
+    }
+    crosses = [
+        {axis: values[-1] for axis, values in _points(scored, key).items()}
+        for path, scored in films
+        if path.name in failed
+    ]
+    return Curve(name, seeds, typical, crosses, _in_words(typical["y"]), _spark(typical["y"]))
+
+
+def _scored(run: Path, key: str) -> list[Row]:
+    rows = [row for row in read_rows(run) if finite(row.get(key)) is not None]
+    return list(thin(rows, _MOST_POINTS))
+
+
+def _points(scored: Sequence[Row], key: str) -> dict[str, list[float]]:
+    columns = {**_COLUMNS, "y": key}
+    return {
+        axis: [round(finite(row.get(column)) or 0.0, 6) for row in scored]
+        for axis, column in columns.items()
+    }
+
+
+def _in_words(values: Sequence[float]) -> str:
+    if not values:
+        return "no scores"
+    first, last, lowest = (number(value) for value in (values[0], values[-1], min(values)))
+    return f"median score from {first} to {last}, lowest {lowest}"
+
+
+def _spark(values: Sequence[float]) -> str:
+    """A logarithmic line, the start left out: it is far from everything else."""
+    import math
+
+    shown = [math.log(max(value, 1e-9)) for value in values[1:]]
+    if len(shown) < 2:
+        return ""
+    low, high = min(shown), max(shown)
+    spread = (high - low) or 1.0
+    step = 100 / (len(shown) - 1)
+    return " ".join(
+        f"{i * step:.1f},{22 - 20 * (value - low) / spread:.1f}" for i, value in enumerate(shown)
+    )
+
+
+def budgets_of(comparison: Comparison) -> list[dict[str, Any]]:
+    """The best score against the number of runs, of each variant: draws of a search, else seeds."""
+    rows = comparison.draws or comparison.rows
+    found: list[dict[str, Any]] = []
+    for variant in comparison.plan.variants:
+        values = [
+            v for row in rows
+            if row["variant"] == variant.name and (v := finite(row["score"])) is not None
+        ]  # fmt: skip
+        curve = best_of(values) if values else []
+        found.append(
+            {
+                "name": variant.name,
+                "runs": [point.runs for point in curve],
+                "median": [point.median for point in curve],
+                "low": [point.low for point in curve],
+                "high": [point.high for point in curve],
+            }
+        )
+    return found

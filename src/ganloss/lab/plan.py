@@ -1,0 +1,398 @@
+"""What a comparison will do: variants × seeds, as a file a person can read."""
+
+import itertools
+import os
+import random
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ganloss._errors import CheckpointError, UsageError
+from ganloss._version import __version__
+from ganloss.games import GAMES, Adam, Game, canonical_name
+from ganloss.lab.statistics import LEVEL, seeds_needed, smallest_p
+from ganloss.lab.vary import combinations
+from ganloss.runs.settings import TASKS, RunSettings
+
+#: Compared where nothing is asked for.
+USUAL_LOSSES = ("ns", "hinge", "lsgan", "wgan-gp", "r3gan")
+FEWEST_SEEDS = 5
+SNAPS = 10
+
+#: Where a search draws: both learning rates and Adam's first beta after Lucic et al. 2018 (their
+#: wide range), penalties from a tenth to ten times their published weight.
+RATES, BETAS, WEIGHTS = (1e-5, 1e-2), (0.0, 0.9), (0.1, 10.0)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is compared with the others.
+
+    Args:
+        name: as the report calls it, e.g. ``"hinge"`` or ``"ssim=1"``.
+        changes: settings in which it differs.
+    """
+
+    name: str
+    changes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a comparison.
+
+    Args:
+        name: of its files.
+        variant: name of its variant.
+        seed: its seed.
+        settings: everything ``train`` needs.
+        draw: of a search, which draw it tries; None for a run that counts.
+    """
+
+    name: str
+    variant: str
+    seed: int
+    settings: RunSettings
+    draw: int | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a comparison will do.
+
+    Args:
+        settings: what all runs share.
+        variants: what is compared.
+        seeds: of the runs of each variant.
+        baseline: the variant the others are compared with; empty for all pairs.
+        tuning: ``"paper"`` keeps each loss's published optimisers, ``"shared"`` gives all those of
+            the baseline, or of the first.
+        draws: settings to try for each variant before the runs that count; 0 for none.
+        workers: runs at a time.
+        command: what was typed.
+    """
+
+    settings: RunSettings
+    variants: tuple[Variant, ...]
+    seeds: tuple[int, ...]
+    baseline: str = ""
+    tuning: str = "paper"
+    draws: int = 0
+    workers: int = 1
+    command: str = field(default="", compare=False)
+
+    def check(self) -> None:
+        """Refuse a plan that cannot be meant, before anything is read or written.
+
+        Raises:
+            UsageError: with the flag to mend.
+        """
+        from ganloss.runs.tasks import task_for
+
+        names = [variant.name for variant in self.variants]
+        if len(names) < 2:
+            raise UsageError(
+                "a comparison takes at least two variants; name them with --losses ns,hinge or "
+                "--vary NAME=A,B"
+            )
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise UsageError(f"{twice} is named twice; leave one of them out")
+        if self.baseline and self.baseline not in names:
+            raise UsageError(
+                f"--baseline {self.baseline} is none of the variants: {', '.join(names)}"
+            )
+        if self.settings.metrics == "none":
+            raise UsageError("--metrics none measures nothing to compare by; leave it out")
+        if self.settings.devices > 1:
+            raise UsageError(
+                "a comparison runs single-process jobs side by side; use --workers N instead of "
+                "--devices N"
+            )
+        for job in self.jobs():
+            if job.seed == self.seeds[0]:
+                job.settings.check()
+                task_for(job.settings)
+
+    def jobs(self, changes: Mapping[str, Mapping[str, Any]] | None = None) -> list[Job]:
+        """The runs that count, seed by seed, so that a plan that is cut short is fair as well.
+
+        Args:
+            changes: further settings of each variant, as a search found them.
+        """
+        return [
+            self._job(variant, seed, (changes or {}).get(variant.name, {}))
+            for i, seed in enumerate(self.seeds)
+            for variant in _rotated(self.variants, i)
+        ]
+
+    def search(self) -> list[Job]:
+        """The runs of the search: the same draws for each variant, with a seed of their own."""
+        return [
+            self._job(variant, max(self.seeds) + 1, drawn(self._shared(variant), draw), draw)
+            for draw in range(self.draws)
+            for variant in _rotated(self.variants, draw)
+        ]
+
+    def _shared(self, variant: Variant) -> RunSettings:
+        settings = replace(self.settings, **variant.changes)
+        if self.tuning == "paper":
+            return settings
+        named = [v for v in self.variants if v.name == self.baseline]
+        return replace(settings, **_optimisers((named or self.variants)[0], settings))
+
+    def _job(
+        self, variant: Variant, seed: int, changes: Mapping[str, Any], draw: int | None = None
+    ) -> Job:
+        number = f"s{seed}" if draw is None else f"draw{draw}"
+        settings = replace(self._shared(variant), seed=seed, name="", **changes)
+        return Job(f"{file_name(variant.name)}-{number}", variant.name, seed, settings, draw)
+
+    @property
+    def smallest_p(self) -> float:
+        """The smallest probability these seeds can give."""
+        return smallest_p(len(self.variants), len(self.seeds), baseline=bool(self.baseline))
+
+    @property
+    def promise(self) -> str:
+        """What the seeds can show, said beforehand."""
+        losses, seeds = len(self.variants), len(self.seeds)
+        least = f"the smallest p that {seeds} seeds can reach is {self.smallest_p:.2g}"
+        if seeds < 2:
+            least = "one seed shows no difference at all"
+        if self.smallest_p <= LEVEL:
+            return f"{least}: enough to show a difference (p ≤ {LEVEL})"
+        needed = seeds_needed(losses, baseline=bool(self.baseline))
+        return (
+            f"{least}, so no verdict is possible; {needed} seeds would do (--seeds 0-{needed - 1})"
+        )
+
+    @property
+    def budget(self) -> str:
+        """How long each run is, in words."""
+        settings = self.settings
+        if settings.steps is not None:
+            return f"{settings.steps:,} steps"
+        if settings.kimg is not None:
+            return f"{settings.kimg * 1000:,.0f} images shown to D"
+        if settings.epochs is not None:
+            return f"{settings.epochs:g} epochs"
+        return f"{settings.time_limit or 0.0:g} seconds of training"
+
+    def to_yaml(self) -> str:
+        """Write the plan as ``plan.yaml``."""
+        import yaml
+
+        values = {
+            "ganloss": __version__,
+            "command": self.command,
+            "task": self.settings.task,
+            "variants": {v.name: dict(v.changes) for v in self.variants},
+            "seeds": list(self.seeds),
+            "baseline": self.baseline,
+            "tuning": self.tuning,
+            "draws": self.draws,
+            "workers": self.workers,
+            "settings": asdict(self.settings),
+            "jobs": [job.name for job in [*self.search(), *self.jobs()]],
+        }
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def read(cls, path: Path) -> "Plan":
+        """Read ``plan.yaml``.
+
+        Raises:
+            CheckpointError: missing or damaged.
+        """
+        import yaml
+
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+            kind = TASKS[values["task"]]
+            known = {f.name for f in fields(kind)}
+            variants = {str(k): dict(v) for k, v in values["variants"].items()}
+            unknown = set(values["settings"]).union(*variants.values()) - known
+            if unknown:
+                raise ValueError(f"unknown settings {', '.join(sorted(map(str, unknown)))}")
+            return cls(
+                kind(**values["settings"]),
+                tuple(Variant(name, changes) for name, changes in variants.items()),
+                tuple(int(seed) for seed in values["seeds"]),
+                str(values["baseline"]),
+                str(values["tuning"]),
+                int(values["draws"]),
+                int(values["workers"]),
+                str(values["command"]),
+            )
+        except (OSError, KeyError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+            raise CheckpointError(
+                f"{path} is not the plan of a comparison ({error}); name another folder"
+            ) from error
+
+
+def plan(
+    settings: RunSettings,
+    losses: Sequence[str] = (),
+    vary: Sequence[str] = (),
+    *,
+    seeds: Sequence[int] = (),
+    baseline: str = "",
+    tuning: str = "paper",
+    draws: int = 0,
+    workers: int | None = None,
+    command: str = "",
+) -> Plan:
+    """Make a plan from names; nothing is read yet.
+
+    Args:
+        settings: what all runs share.
+        losses: games to compare; by default five, or the settings' own if something varies.
+        vary: further settings to compare, as ``NAME=A,B``; each with each.
+        seeds: by default five, or as many as can show a difference.
+        baseline: compare all others with this variant, instead of all pairs.
+        tuning: ``"paper"`` or ``"shared"``.
+        draws: settings to try for each variant first.
+        workers: runs at a time; by default one for each core, or for each ``settings.threads``.
+        command: what was typed.
+
+    Raises:
+        UsageError: naming the flag and what it takes.
+    """
+    variants = variants_of(settings, losses, vary)
+    seeds = tuple(seeds) or default_seeds(len(variants))
+    if baseline and baseline not in {v.name for v in variants}:
+        baseline = _known(baseline)
+    runs = len(variants) * max(len(seeds), draws)
+    workers = workers or max(1, min(_cores() // (settings.threads or 1), runs))
+    if settings.device == "cuda":
+        workers = 1
+    threads = settings.threads or max(1, _cores() // workers)
+    settings = replace(_evenly_snapped(settings), threads=threads)
+    made = Plan(settings, variants, seeds, baseline, tuning, draws, workers, command)
+    made.check()
+    return made
+
+
+def variants_of(
+    settings: RunSettings, losses: Sequence[str], vary: Sequence[str]
+) -> tuple[Variant, ...]:
+    """Every loss with every combination of what varies.
+
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> found = variants_of(GenerateSettings(data="x"), ["vanilla", "r3gan"], ["lr=1e-4,2e-4"])
+    >>> [variant.name for variant in found]
+    ['ns, lr=1e-4', 'ns, lr=2e-4', 'r3gan, lr=1e-4', 'r3gan, lr=2e-4']
+    """
+    names = [_known(name) for name in losses]
+    if not names:
+        names = [settings.loss] if vary else [_known(name) for name in USUAL_LOSSES]
+    found: list[Variant] = []
+    for loss in names:
+        for words, changes in combinations(settings, loss, vary):
+            label = [loss] if len(names) > 1 or not vary else []
+            found.append(Variant(", ".join(label + words), {"loss": loss, **changes}))
+    return tuple(found)
+
+
+def default_seeds(variants: int) -> tuple[int, ...]:
+    """Five seeds, or as many as it takes to show a difference.
+
+    >>> default_seeds(2), default_seeds(5)
+    ((0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 4))
+    """
+    return tuple(range(max(FEWEST_SEEDS, seeds_needed(variants) if variants > 1 else 0)))
+
+
+def drawn(settings: RunSettings, draw: int) -> dict[str, Any]:
+    """Settings of one draw of a search; the same random numbers whatever the loss.
+
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> first = drawn(GenerateSettings(data="x", loss="ns"), 0)
+    >>> first == drawn(GenerateSettings(data="x", loss="lsgan"), 0)
+    True
+    """
+    number = random.Random(draw)
+    lr = _log_uniform(number, *RATES)
+    beta = round(number.uniform(*BETAS), 3)
+    factor = _log_uniform(number, *WEIGHTS)
+    changes: dict[str, Any] = {"lr": lr, "g_lr": None, "d_lr": None}
+    if settings.loss == "none":
+        return changes
+    game = _game(settings)
+    players = (game.optimisers.generator, game.optimisers.discriminator)
+    if all(isinstance(player, Adam) for player in players):
+        changes["betas"] = f"{beta},{players[0].betas[1]}"  # pyright: ignore[reportAttributeAccessIssue]
+    if game.penalties:
+        weights = {name: w.weight for name, w in game.penalties.items()}
+        changes["penalty"] = [
+            f"{name}={weight * factor:.4g}"
+            for name, weight in weights.items()
+            if isinstance(weight, (int, float))
+        ]
+    return changes
+
+
+def _log_uniform(number: random.Random, low: float, high: float) -> float:
+    return float(f"{low * (high / low) ** number.random():.3g}")
+
+
+def _game(settings: RunSettings) -> Game:
+    from ganloss.runs.options import game_for
+
+    return game_for(replace(settings, penalty_every=1))
+
+
+def _optimisers(variant: Variant, settings: RunSettings) -> dict[str, Any]:
+    """Rates and betas of a variant's game, for all the others; a flag that was given stays."""
+    game = GAMES[variant.changes.get("loss", settings.loss)]
+    generator, discriminator = game.optimisers.generator, game.optimisers.discriminator
+    found: dict[str, Any] = {}
+    if settings.lr is None:
+        found["g_lr"] = settings.g_lr or generator.lr
+        found["d_lr"] = settings.d_lr or discriminator.lr
+    own = GAMES[settings.loss].optimisers
+    if settings.betas is None and all(
+        isinstance(player, Adam) for player in (generator, own.generator, own.discriminator)
+    ):
+        found["betas"] = ",".join(map(str, generator.betas))  # pyright: ignore[reportAttributeAccessIssue]
+    return found
+
+
+def _known(name: str) -> str:
+    if name == "none":
+        return name
+    try:
+        return canonical_name(name)
+    except KeyError as error:
+        raise UsageError(f"{error.args[0]}; see `ganloss losses list`") from error
+
+
+def _evenly_snapped(settings: RunSettings) -> RunSettings:
+    """Fewer snaps than a single run: they are all drawn and scored."""
+    if settings.snap is not None or settings.steps is None:
+        return settings
+    return replace(settings, snap=max(1, settings.steps // SNAPS))
+
+
+def _rotated(variants: Sequence[Variant], by: int) -> Iterator[Variant]:
+    by %= len(variants)
+    return itertools.chain(variants[by:], variants[:by])
+
+
+def file_name(name: str) -> str:
+    """A name that every file system takes.
+
+    >>> file_name("r3gan, lr=1e-4")
+    'r3gan-lr=1e-4'
+    """
+    return re.sub(r"[^\w.=+-]+", "-", name).strip("-.")[:80] or "x"
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1

@@ -1,0 +1,344 @@
+"""The report of a comparison: one file, a function of the folder, readable without a script."""
+
+import math
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ganloss._version import __version__
+from ganloss.cards import card
+from ganloss.engine.health import verdicts
+from ganloss.games import GAMES
+from ganloss.lab.curves import axes_for, budgets_of, curves_of
+from ganloss.lab.grids import Grids, grids_of
+from ganloss.lab.results import Comparison, Line, runs_of, summary, table
+from ganloss.lab.statistics import LEVEL, Difference
+from ganloss.lab.verdict import Verdict, judge, metric_of
+from ganloss.runs.folder import write_text
+from ganloss.runs.metric import Metric
+from ganloss.runs.reading import Row, Status, finite, listing, mapping, read_rows, read_software
+from ganloss.runs.wording import duration, number, whole
+
+#: Less of the samples than this, and a class of ten is nearly missing.
+_RARE = 0.03
+_SEVERITY = ("bad", "watch", "good")
+_PICTURES = {
+    "generate": "Every loss made these from the same random vectors.",
+    "paired": "In threes: input, output, target. None of them was trained on.",
+    "unpaired": "Left three: an image of A, its translation to B, and that translated back to A. "
+    "Right three: the same from B. None of them was trained on.",
+}
+
+
+def write_report(comparison: Comparison) -> Path:
+    """Write ``report.html`` and ``summary.csv`` from what is in the folder; return the report.
+
+    Raises:
+        StorageError: the disk is full or the folder is not writable.
+    """
+    page = comparison.folder / "report.html"
+    write_text(comparison.folder / "summary.csv", summary(comparison))
+    write_text(page, _template().render(_view(comparison)))
+    return page
+
+
+@lru_cache(maxsize=1)
+def _template() -> Any:
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=ChoiceLoader(
+            [PackageLoader("ganloss.lab", "."), PackageLoader("ganloss.runs", ".")]
+        ),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=_dash, duration=duration, whole=whole)
+    return environment.get_template("report.html.j2")
+
+
+def _view(comparison: Comparison) -> dict[str, Any]:
+    from plotly.offline import get_plotlyjs
+
+    plan, metric, verdict = comparison.plan, metric_of(comparison), judge(comparison)
+    names = [variant.name for variant in plan.variants]
+    statuses = {name: _status(comparison, name) for name in names}
+    grids, curves = grids_of(comparison), curves_of(comparison, metric.key)
+    budgets = budgets_of(comparison)
+    lines = {line.variant: line for line in table(comparison)}
+    return {
+        "plan": plan,
+        "name": comparison.folder.resolve().name,
+        "title": f"{_what(comparison)} compared on {statuses[names[0]].data.split(',')[0]}",
+        "state": "Complete" if verdict.complete else "Not complete",
+        "verdict": verdict,
+        "metric": metric,
+        "trial": _trial(metric),
+        "keys": _keys(comparison, statuses[names[0]]),
+        "order": verdict.order,
+        "colours": {name: i % 8 for i, name in enumerate(names)},
+        "grids": grids,
+        "pictures_are": _PICTURES[plan.settings.task],
+        "points": statuses[names[0]].points,
+        "first": _first_pictures(grids),
+        "table": [_shown(lines[n], metric, curves[names.index(n)].spark) for n in verdict.order],
+        "pairs": _pairs(verdict, names),
+        "curves": curves,
+        "axes": axes_for(comparison),
+        "budgets": budgets if any(len(b["runs"]) > 1 for b in budgets) else [],
+        "searched": bool(comparison.draws),
+        "health": {name: _health(comparison, name, metric.key) for name in verdict.order},
+        "modes": _modes(comparison, verdict.order),
+        "equal": _equal(comparison),
+        "facts": {name: statuses[name].facts for name in verdict.order},
+        "failures": [row for row in comparison.rows if row["state"] != "finished"],
+        "runs": _runs(comparison),
+        "citations": _citations(comparison),
+        "commands": _commands(comparison),
+        "software": read_software(comparison.folder),
+        "level": LEVEL,
+        "version": __version__,
+        "plotly": get_plotlyjs(),
+        "script": {
+            "names": names,
+            "grids": grids.script(),
+            "curves": [asdict(curve) for curve in curves],
+            "axes": axes_for(comparison),
+            "budgets": budgets,
+            "references": _references(metric),
+        },
+    }  # fmt: skip
+
+
+def _what(comparison: Comparison) -> str:
+    names = [variant.name for variant in comparison.plan.variants]
+    return ", ".join(names) if len(names) <= 3 else f"{len(names)} variants"
+
+
+def _status(comparison: Comparison, variant: str) -> Status:
+    """What the first run of a variant says of itself."""
+    runs = runs_of(comparison, variant)
+    first = next(iter(runs.values()), comparison.folder / "runs" / "none")
+    return Status.read(first)
+
+
+def _trial(metric: Metric) -> str:
+    """Whether the metric can be trusted here."""
+    if metric.warning:
+        return metric.warning
+    if metric.key != "fd":
+        return ""
+    return (
+        f"{metric.name} was tried on the real images before training: made worse step by step, "
+        "they score worse step by step, wherever there were enough of them to try."
+    )
+
+
+def _keys(comparison: Comparison, status: Status) -> dict[str, str]:
+    rows, plan = comparison.rows, comparison.plan
+    trained = sum(finite(row.get("trained")) or 0.0 for row in rows)
+    planned = len(plan.variants) * len(plan.seeds)
+    keys = {
+        "Data": status.data,
+        "Budget of each run": plan.budget,
+        "Runs": f"{len(rows)} of {planned}: {len(plan.variants)} × {len(plan.seeds)} seeds",
+        "Training, all together": duration(trained),
+    }
+    return {name: text for name, text in keys.items() if text}
+
+
+def _first_pictures(grids: Grids) -> dict[str, tuple[str, int]]:
+    """What is shown before a script runs: the last moment of the first seed."""
+    return {
+        name: (films[0][-1], grids.steps[name][0][-1]) if films else ("", 0)
+        for name, films in grids.pictures.items()
+    }
+
+
+def _shown(line: Line, metric: Metric, spark: str) -> dict[str, Any]:
+    ratio = line.mean / metric.reference if line.mean and metric.reference else None
+    known = line.mean is not None and math.isfinite(line.low)
+    interval = f"{number(line.low)} to {number(line.high)}" if known else "–"
+    return {"line": line, "ratio": ratio, "interval": interval, "spark": spark}
+
+
+def _pairs(verdict: Verdict, names: Sequence[str]) -> list[dict[str, Any]]:
+    """All comparisons, those of the best first."""
+    place = verdict.order.index
+    found = [_pair(difference, names, verdict.order) for difference in verdict.differences]
+    return sorted(found, key=lambda pair: (place(pair["first"]), place(pair["second"])))
+
+
+def _pair(found: Difference, names: Sequence[str], order: Sequence[str]) -> dict[str, Any]:
+    """A comparison with the better one first."""
+    if order.index(names[found.first]) > order.index(names[found.second]):
+        found = found.turned()
+    interval = "–"
+    if found.low is not None and found.high is not None and math.isfinite(found.high):
+        interval = f"{number(found.low)} to {number(found.high)}"
+    return {
+        "first": names[found.first],
+        "second": names[found.second],
+        "ratio": found.ratio,
+        "interval": interval,
+        "p": f"{found.p:.2g}",
+        "wins": found.wins,
+        "clear": found.clear,
+    }
+
+
+def _health(comparison: Comparison, variant: str, key: str) -> list[tuple[str, str, str]]:
+    """Level, sentence and seeds of every verdict, the worst first; like ones once."""
+    found: dict[tuple[str, str], tuple[str, list[int]]] = {}
+    for seed, path in runs_of(comparison, variant).items():
+        for verdict in verdicts(read_rows(path), key):
+            about = (verdict.level, " ".join(verdict.sentence.split()[:4]))
+            sentence, seeds = found.setdefault(about, (verdict.sentence, []))
+            found[about] = (sentence, [*seeds, seed])
+    total = len(runs_of(comparison, variant))
+    listed = [
+        (level, sentence, _seeds(seeds, total)) for (level, _), (sentence, seeds) in found.items()
+    ]
+    return sorted(listed, key=lambda item: _SEVERITY.index(item[0]))
+
+
+def _seeds(seeds: Sequence[int], total: int) -> str:
+    if len(seeds) == total:
+        return "every seed" if total > 1 else f"seed {seeds[0]}"
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+
+
+def _modes(comparison: Comparison, order: Sequence[str]) -> dict[str, Any]:
+    """Means over seeds of what could be counted; nothing where nothing could."""
+    table: dict[str, dict[str, float]] = {}
+    for name in order:
+        rows = [row for row in comparison.rows if row["variant"] == name]
+        found = [dict(mapping(row.get("found"))) | _rarest(row) for row in rows]
+        keys = [k for k in dict.fromkeys(k for f in found for k in f) if finite(found[0].get(k))
+                is not None]  # fmt: skip
+        means = {k: [v for f in found if (v := finite(f.get(k))) is not None] for k in keys}
+        table[name] = {k: sum(values) / len(values) for k, values in means.items() if values}
+    columns = list(dict.fromkeys(key for line in table.values() for key in line))
+    return {"columns": columns, "rows": table}
+
+
+def _rarest(row: Row) -> dict[str, float]:
+    shares = [finite(share) or 0.0 for share in listing(row.get("shares"))]
+    if not shares:
+        return {}
+    return {
+        "share of the rarest class": min(shares),
+        "classes that nearly miss": float(sum(share < _RARE for share in shares)),
+    }
+
+
+def _equal(comparison: Comparison) -> list[str]:
+    """What was held equal, and what was not."""
+    plan, rows = comparison.plan, comparison.rows
+    settings = plan.settings
+    cpu = [f"{n} {number(c)} s" for n, c in _mean_by_variant(comparison, "cpu_seconds").items()]
+    images = [f"{n} {c:,.0f}" for n, c in _mean_by_variant(comparison, "images").items()]
+    shares = [
+        1 - trained / seconds
+        for row in rows
+        if (trained := finite(row.get("trained"))) and (seconds := finite(row.get("seconds")))
+    ]
+    tuning = {
+        "paper": "Not equal: optimisers. Each loss has those of its paper (--tuning shared gives "
+        "all the same).",
+        "shared": "The same optimiser for all losses, as far as they take it.",
+    }[plan.tuning]
+    if plan.draws:
+        tuning = (
+            f"Equal tuning: {plan.draws} random settings were tried for each, the same draws for "
+            "all, with a seed of their own; the best of each went on."
+        )
+    said = [
+        "With the same seed, all start from the same weights, see the data in the same order and "
+        "show samples of the same latents.",
+        f"The same networks, batches of {settings.batch_size}, {plan.budget} each; runs took turns "
+        "over the losses, seed by seed.",
+        tuning,
+    ]
+    if images:
+        said.append(f"Real images shown to D, per run: {'; '.join(images)}.")
+    if cpu:
+        said.append(f"CPU time, per run: {'; '.join(cpu)}.")
+    if shares:
+        said.append(
+            f"Samples, scores and checkpoints took {sum(shares) / len(shares):.0%} of the time; it "
+            "does not count as training."
+        )
+    return said
+
+
+def _mean_by_variant(comparison: Comparison, column: str) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for variant in comparison.plan.variants:
+        rows = [row for row in comparison.rows if row["variant"] == variant.name]
+        values = [v for row in rows if (v := finite(row.get(column))) is not None]
+        if values:
+            found[variant.name] = sum(values) / len(values)
+    return found
+
+
+def _runs(comparison: Comparison) -> list[dict[str, Any]]:
+    """Every run with its page."""
+    return [
+        {
+            "name": row["job"],
+            "score": finite(row["score"]),
+            "best": finite(row.get("best")),
+            "state": row["state"],
+            "trained": finite(row.get("trained")),
+            "page": f"runs/{row['job']}/index.html",
+            "has_page": (comparison.folder / "runs" / row["job"] / "index.html").is_file(),
+        }
+        for row in comparison.rows
+    ]
+
+
+def _citations(comparison: Comparison) -> dict[str, list[str]]:
+    """References of each loss in BibTeX: its pair and its penalties."""
+    found: dict[str, list[str]] = {}
+    for variant in comparison.plan.variants:
+        game = GAMES.get(variant.changes.get("loss", ""))
+        if game is None:
+            continue
+        parts = [game.pair, *(w.penalty for w in game.penalties.values())]
+        entries = [r.bibtex for part in parts for r in card(type(part).__name__).references]
+        found[str(variant.changes["loss"])] = list(dict.fromkeys(entries))
+    return found
+
+
+def _commands(comparison: Comparison) -> dict[str, str]:
+    """Commands by what they do."""
+    plan = comparison.plan
+    folder = shlex.quote(str(comparison.folder))
+    job = plan.jobs()[0].name
+    commands = {
+        "This comparison": plan.command,
+        "Write this report anew": f"ganloss report {folder}",
+        "One of its runs": f"ganloss train {plan.settings.task} "
+        f"--config {shlex.quote(str(comparison.folder / 'jobs' / f'{job}.yaml'))}",
+    }
+    if len(comparison.rows) < len(plan.variants) * len(plan.seeds):
+        commands["Go on with it"] = f"ganloss compare --resume {folder}"
+    return {name: command for name, command in commands.items() if command}
+
+
+def _references(metric: Metric) -> list[dict[str, Any]]:
+    found = [
+        {"name": "real images", "value": metric.reference},
+        {"name": metric.noise_meaning, "value": metric.noise},
+    ]
+    return [reference for reference in found if reference["value"]]
+
+
+def _dash(value: float | None) -> str:
+    return "–" if value is None or not math.isfinite(value) else number(value)

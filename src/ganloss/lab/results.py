@@ -1,0 +1,171 @@
+"""What a comparison found: the rows in its folder, and tables of them."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any, overload
+
+from ganloss._errors import UsageError
+from ganloss.lab.jobs import run_folder
+from ganloss.lab.plan import Job, Plan
+from ganloss.lab.statistics import mean_and_interval
+from ganloss.runs.reading import Row, finite, parse, read_text
+
+
+class Comparison(Sequence[Row]):
+    """The rows of a comparison, with its folder and plan.
+
+    Args:
+        folder: of the comparison, ``compare-0001-…``.
+
+    Raises:
+        UsageError: it is none.
+        CheckpointError: its plan is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / "plan.yaml").exists():
+            raise UsageError(
+                f"{folder} is no comparison: it has no plan.yaml. Name the folder that `ganloss "
+                "compare` made, e.g. runs/compare-0001-digits"
+            )
+        self.folder = folder
+        self.plan = Plan.read(folder / "plan.yaml")
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of runs that count, in the order of the plan; the last of a job counts."""
+        found = {row["job"]: row for row in self.log() if row.get("draw") is None}
+        return [found[job.name] for job in self.plan.jobs() if job.name in found]
+
+    @property
+    def draws(self) -> list[Row]:
+        """The rows of the search, where there was one."""
+        found = {row["job"]: row for row in self.log() if row.get("draw") is not None}
+        return list(found.values())
+
+    def log(self) -> list[Row]:
+        """Every row of ``results.jsonl``; a half-written last line is left out."""
+        lines = read_text(self.folder / "results.jsonl").splitlines()
+        found = [parse(line) for line in lines]
+        return [row for row in found if isinstance(row, dict) and "job" in row]
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        return self.rows[index]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def best_draws(comparison: Comparison) -> dict[str, dict[str, Any]]:
+    """Of each variant, the settings of the draw with the best score."""
+    searched = {job.name: job for job in comparison.plan.search()}
+    best: dict[str, tuple[float, Job]] = {}
+    for row in comparison.draws:
+        score, job = finite(row["score"]), searched.get(row["job"])
+        if score is not None and job and (row["variant"] not in best or
+                                          score < best[row["variant"]][0]):  # fmt: skip
+            best[row["variant"]] = (score, job)
+    names = ("lr", "g_lr", "d_lr", "betas", "penalty")
+    return {
+        variant: {name: getattr(job.settings, name) for name in names}
+        for variant, (_, job) in best.items()
+    }
+
+
+def scores(comparison: Comparison) -> dict[str, dict[int, float | None]]:
+    """Final score of each variant and seed that has a row; None where the run failed."""
+    found: dict[str, dict[int, float | None]] = {v.name: {} for v in comparison.plan.variants}
+    for row in comparison.rows:
+        found[row["variant"]][row["seed"]] = finite(row["score"])
+    return found
+
+
+@dataclass(frozen=True)
+class Line:
+    """One variant in the table.
+
+    Args:
+        variant: its name.
+        runs, failed: how many have ended, and how many of those failed.
+        mean, low, high: of the final scores, with the 95 % interval of the mean; None without any.
+        best: the lowest final score.
+        trained: seconds of training of a run.
+        cpu_seconds, ms_per_step, peak_mb: what a run costs; None where it is not known.
+    """
+
+    variant: str
+    runs: int
+    failed: int
+    mean: float | None
+    low: float
+    high: float
+    best: float | None
+    trained: float | None
+    cpu_seconds: float | None
+    ms_per_step: float | None
+    peak_mb: float | None
+
+
+def table(comparison: Comparison) -> list[Line]:
+    """One line for each variant, in the order of the plan."""
+    return [_line(v.name, comparison.rows) for v in comparison.plan.variants]
+
+
+def _line(variant: str, rows: Sequence[Row]) -> Line:
+    rows = [row for row in rows if row["variant"] == variant]
+    values = [value for row in rows if (value := finite(row["score"])) is not None]
+    mean, low, high = mean_and_interval(values) if values else (None, -math.inf, math.inf)
+    return Line(
+        variant,
+        len(rows),
+        len(rows) - len(values),
+        mean,
+        low,
+        high,
+        min(values, default=None),
+        _mean(rows, "trained"),
+        _mean(rows, "cpu_seconds"),
+        _ms_per_step(rows),
+        _mean(rows, "peak_mb"),
+    )
+
+
+def summary(comparison: Comparison) -> str:
+    """The table for other programs."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([f.name for f in fields(Line)])
+    writer.writerows(astuple(line) for line in table(comparison))
+    return stream.getvalue()
+
+
+def _mean(rows: Sequence[Row], name: str) -> float | None:
+    found = [value for row in rows if (value := finite(row.get(name))) is not None]
+    return sum(found) / len(found) if found else None
+
+
+def _ms_per_step(rows: Sequence[Row]) -> float | None:
+    found = [
+        {"ms": 1000 * trained / steps}
+        for row in rows
+        if (trained := finite(row.get("trained"))) and (steps := finite(row.get("steps")))
+    ]
+    return _mean(found, "ms")
+
+
+def runs_of(comparison: Comparison, variant: str) -> Mapping[int, Path]:
+    """Run folders of a variant by seed, as far as they exist."""
+    found = {
+        job.seed: run_folder(comparison.folder, job.name)
+        for job in comparison.plan.jobs()
+        if job.variant == variant
+    }
+    return {seed: path for seed, path in found.items() if path.is_dir()}

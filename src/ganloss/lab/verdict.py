@@ -1,0 +1,311 @@
+"""The answer of a comparison, in words, with its limits."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ganloss.lab.plan import Plan
+from ganloss.lab.results import Comparison, scores
+from ganloss.lab.statistics import (
+    Array,
+    Difference,
+    against,
+    all_pairs,
+    differences,
+    seeds_needed,
+)
+from ganloss.runs.metric import Metric
+from ganloss.runs.reading import Row, Status, finite
+from ganloss.runs.wording import number
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer.
+
+    Args:
+        sentence: which variant is best, or why nobody can say.
+        limits: what the sentence does not say.
+        order: variants, the lowest mean score first; failures last.
+        leaders: those that may be the best.
+        differences: the comparisons that were declared; positions are those of the plan.
+        complete: whether every planned run has its row.
+    """
+
+    sentence: str
+    limits: tuple[str, ...]
+    order: tuple[str, ...]
+    leaders: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    complete: bool
+
+
+def judge(comparison: Comparison) -> Verdict:
+    """Say what the rows show; seeds in which a run is missing are left out."""
+    return _Judgement(comparison).verdict()
+
+
+class _Judgement:
+    def __init__(self, comparison: Comparison) -> None:
+        self.comparison = comparison
+        self.plan: Plan = comparison.plan
+        self.names = [variant.name for variant in self.plan.variants]
+        self.found = scores(comparison)
+        self.seeds = [s for s in self.plan.seeds if all(s in self.found[n] for n in self.names)]
+        self.table = self._table()
+
+    def _table(self) -> Array:
+        rows = [
+            [math.inf if (v := self.found[n][s]) is None else v for s in self.seeds]
+            for n in self.names
+        ]
+        return np.array(rows, dtype=np.float64).reshape(len(self.names), len(self.seeds))
+
+    @cached_property
+    def differences(self) -> list[Difference]:
+        count = len(self.names)
+        base = self.plan.baseline
+        pairs = against(self.names.index(base), count) if base else all_pairs(count)
+        return differences(self.table, pairs)
+
+    @cached_property
+    def means(self) -> Array:
+        """Typical scores: geometric means, infinite where a run failed."""
+        values = self.table
+        if not len(self.seeds):
+            return np.full(len(self.names), math.inf)
+        positive = (values > 0).all()
+        return np.exp(np.log(values).mean(1)) if positive else values.mean(1)
+
+    @cached_property
+    def order(self) -> list[int]:
+        failed = np.isinf(self.table).sum(1)
+        finite_means = [
+            np.mean(row[np.isfinite(row)]) if np.isfinite(row).any() else math.inf
+            for row in self.table
+        ]
+        return sorted(range(len(self.names)), key=lambda i: (failed[i], self.means[i],
+                                                             finite_means[i]))  # fmt: skip
+
+    def verdict(self) -> Verdict:
+        sentence, leaders = self._answer()
+        rows = self.comparison.rows
+        return Verdict(
+            sentence=sentence,
+            limits=tuple(self._limits(rows)),
+            order=tuple(self.names[i] for i in self.order),
+            leaders=tuple(self.names[i] for i in leaders),
+            differences=tuple(self.differences),
+            complete=len(rows) == len(self.names) * len(self.plan.seeds),
+        )
+
+    def _answer(self) -> tuple[str, list[int]]:
+        where = f"on {_data(self.plan)} after {self.plan.budget}"
+        if not self.seeds:
+            return f"No seed is complete yet, so nothing can be said {where}.", []
+        if np.isinf(self.table).all():
+            return f"Every run failed {where}; see the table for the reasons.", []
+        warning = metric_of(self.comparison).warning
+        if warning:
+            return f"This comparison cannot name a best loss: {warning}", []
+        if len(self.seeds) < seeds_needed(len(self.names), baseline=bool(self.plan.baseline)):
+            return self._too_few(where), []
+        if self.plan.baseline:
+            return self._against_baseline(where)
+        return self._best(where)
+
+    def _too_few(self, where: str) -> str:
+        needed = seeds_needed(len(self.names), baseline=bool(self.plan.baseline))
+        top = self.names[self.order[0]]
+        return (
+            f"{_count(len(self.seeds), 'seed')} cannot show a difference {where}: {top} has the "
+            f"lowest mean score, and chance alone could do that; {needed} seeds would do."
+        )
+
+    def _best(self, where: str) -> tuple[str, list[int]]:
+        top = self.order[0]
+        worse = {self._other(d, top): d for d in self.differences if d.clear and top in _pair(d)}
+        leaders = [i for i in self.order if i not in worse]
+        if not any(d.clear for d in self.differences):
+            least = min(d.p for d in self.differences)
+            return (
+                f"No loss is clearly best {where}: the differences between all {len(self.names)} "
+                f"are within what chance explains (smallest p = {_p(least)}).",
+                leaders,
+            )
+        if len(leaders) == 1:
+            return self._alone(top, worse, where), leaders
+        names = _listed([self.names[i] for i in leaders])
+        behind = [self.names[i] for i in self.order if i in worse]
+        if not behind:
+            return (
+                f"{names} cannot be told apart {where}: {self.names[top]} has the lowest mean "
+                "score, and no other is clearly worse than it.",
+                leaders,
+            )
+        return (
+            f"{names} are the best {where} and cannot be told apart; "
+            f"{_listed(behind)} {'is' if len(behind) == 1 else 'are'} clearly worse than "
+            f"{self.names[top]} (p ≤ {_p(max(d.p for d in worse.values()))}).",
+            leaders,
+        )
+
+    def _alone(self, top: int, worse: dict[int, Difference], where: str) -> str:
+        second = self.order[1]
+        largest = _p(max(d.p for d in worse.values()))
+        sentence = f"{self.names[top]} is the best of {len(self.names)} {where}"
+        many = len(self.names) > 2
+        sentence += (
+            f": it beats {'every other one' if many else self.names[second]} (p ≤ {largest})"
+        )
+        found = self._ratio(worse[second], top)
+        if found is None:
+            return sentence + "."
+        ratio, low, high = found
+        next_best = f"that of the next, {self.names[second]}" if many else "the other's"
+        return (
+            f"{sentence}, and its score is {number(ratio)} times {next_best} (95 % interval "
+            f"{number(low)} to {number(high)})."
+        )
+
+    def _against_baseline(self, where: str) -> tuple[str, list[int]]:
+        base = self.names.index(self.plan.baseline)
+        clear = {self._other(d, base): d for d in self.differences if d.clear}
+        better = [
+            i for i in self.order if i in clear and self.order.index(i) < self.order.index(base)
+        ]
+        worse = [i for i in self.order if i in clear and i not in better]
+        rest = [i for i in self.order if i != base and i not in clear]
+        parts = [
+            f"{_listed([self.names[i] for i in group])} {'is' if len(group) == 1 else 'are'} {word}"
+            for group, word in (
+                (better, "better"),
+                (worse, "worse"),
+                (rest, "not clearly different"),
+            )
+            if group
+        ]
+        largest = f" (p ≤ {_p(max(d.p for d in clear.values()))})" if clear else ""
+        return (
+            f"Compared with {self.plan.baseline} {where}, {'; '.join(parts)}{largest}.",
+            better or [base],
+        )
+
+    @staticmethod
+    def _other(difference: Difference, one: int) -> int:
+        return difference.second if difference.first == one else difference.first
+
+    @staticmethod
+    def _ratio(difference: Difference, first: int) -> tuple[float, float, float] | None:
+        found = difference if difference.first == first else difference.turned()
+        if found.ratio is None or found.low is None or found.high is None:
+            return None
+        return found.ratio, found.low, found.high
+
+    def _limits(self, rows: Sequence[Row]) -> list[str]:
+        """What the verdict does not say."""
+        metric, plan = metric_of(self.comparison), self.plan
+        tuning = {
+            "paper": "each loss's published optimiser",
+            "shared": "one optimiser for all",
+        }[plan.tuning]
+        if plan.draws:
+            tuning = f"the best of {plan.draws} random settings for each"
+        found = [
+            f"It holds for these data, these networks, {_count(len(self.seeds), 'seed')}, "
+            f"{plan.budget} and {tuning}; more seeds or a longer budget could change it.",
+            f"The score is {metric.name}, of the averaged generator at the end of each run, not at "
+            "its best moment; lower is better.",
+        ]
+        found += self._failures(rows)
+        found += self._distance_from_real(metric)
+        improving = self._still_improving()
+        if improving:
+            found.append(
+                f"The score of {_listed(improving)} was still falling at the end: a longer budget "
+                "may well change the order."
+            )
+        missing = len(self.names) * len(plan.seeds) - len(rows)
+        if missing:
+            found.append(
+                f"{_count(missing, 'run')} of {len(self.names) * len(plan.seeds)} "
+                f"{'is' if missing == 1 else 'are'} not there yet; seeds in which one is missing "
+                "do not count."
+            )
+        return found
+
+    def _failures(self, rows: Sequence[Row]) -> list[str]:
+        failed = [row for row in rows if row["state"] != "finished"]
+        if not failed:
+            return []
+        names = [n for n in self.names if any(row["variant"] == n for row in failed)]
+        counts = [sum(row["variant"] == n for row in failed) for n in names]
+        words = _listed([f"{n} in {_count(c, 'run')}" for n, c in zip(names, counts, strict=True)])
+        return [f"Some runs failed and count as the worst of their seed: {words}."]
+
+    def _distance_from_real(self, metric: Metric) -> list[str]:
+        best = float(np.min(self.means)) if len(self.seeds) else math.inf
+        if metric.reference is None or not math.isfinite(best) or best < 3 * metric.reference:
+            return []
+        return [
+            f"Even the best mean score is {best / metric.reference:.3g} times that of "
+            f"{metric.reference_meaning}: after this budget all samples are still far from real."
+        ]
+
+    def _still_improving(self) -> list[str]:
+        from ganloss.lab.results import runs_of
+        from ganloss.runs.reading import read_rows
+
+        found: list[str] = []
+        for name in self.names:
+            falling = 0
+            runs = runs_of(self.comparison, name)
+            for folder in runs.values():
+                metric = Status.read(folder).metric
+                key = metric.key if metric else "fd"
+                values = [v for row in read_rows(folder) if (v := finite(row.get(key))) is not None]
+                third = len(values) // 3
+                if third and np.median(values[-third:]) < 0.93 * np.median(
+                    values[-2 * third : -third]
+                ):
+                    falling += 1
+            if runs and falling > len(runs) / 2:
+                found.append(name)
+        return found
+
+
+def metric_of(comparison: Comparison) -> Metric:
+    """The metric of the runs, from the first that has one."""
+    for row in comparison.log():
+        if isinstance(row.get("metric"), dict):
+            known = Metric.__dataclass_fields__
+            return Metric(**{k: v for k, v in row["metric"].items() if k in known})
+    return Metric("the score", "", None, "", None)
+
+
+def _pair(difference: Difference) -> tuple[int, int]:
+    return difference.first, difference.second
+
+
+def _data(plan: Plan) -> str:
+    return plan.settings.data or str(getattr(plan.settings, "gt", ""))
+
+
+def _count(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _p(value: float) -> str:
+    """A probability as people write it.
+
+    >>> _p(0.0001), _p(0.0312), _p(0.4)
+    ('0.0001', '0.031', '0.4')
+    """
+    return f"{value:.2g}"
