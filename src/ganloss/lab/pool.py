@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ganloss import _errors
 from ganloss._errors import GanlossError
@@ -72,6 +72,7 @@ class _Pool:
         self._waiting = deque(self.jobs)
         self._attempts = dict.fromkeys((job.name for job in self.jobs), 0)
         self._workers: list[_Worker] = []
+        self._listeners: list[threading.Thread] = []
 
     def start(self, count: int) -> None:
         for number in range(count):
@@ -110,14 +111,18 @@ class _Pool:
                 start_new_session=os.name == "posix",
             )
         worker = _Worker(process, log)
-        threading.Thread(target=self._listen, args=(worker,), daemon=True).start()
+        listener = threading.Thread(target=self._listen, args=(worker,), daemon=True)
+        listener.start()
+        self._listeners.append(listener)
         self._workers.append(worker)
         return worker
 
     def _listen(self, worker: _Worker) -> None:
-        for line in _lines(worker.process.stdout):
-            with suppress(ValueError):
-                self.heard.put((worker, json.loads(line)))
+        if worker.process.stdout is not None:
+            with worker.process.stdout as said:
+                for line in said:
+                    with suppress(ValueError):
+                        self.heard.put((worker, json.loads(line)))
         self.heard.put((worker, None))
 
     def _begin(self, worker: _Worker) -> None:
@@ -134,7 +139,7 @@ class _Pool:
     def _died(self, worker: _Worker) -> Iterator[Row]:
         """Try the job again in a new process; the second time, that is its result."""
         self._workers.remove(worker)
-        job, code = worker.job, worker.process.wait()
+        job, code = worker.job, _ended(worker)
         if job is None:
             return
         if self._attempts[job.name] < ATTEMPTS:
@@ -163,20 +168,22 @@ class _Pool:
     def close(self) -> None:
         """End the processes; what they saved stays."""
         for worker in self._workers:
-            with suppress(OSError):
-                if worker.process.stdin is not None:
-                    worker.process.stdin.close()
-        for worker in self._workers:
-            try:
-                worker.process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                worker.process.kill()
+            _ended(worker)
+        for listener in self._listeners:
+            listener.join(timeout=10)
         self._workers = []
 
 
-def _lines(stream: "IO[str] | None") -> Iterator[str]:
-    if stream is not None:
-        yield from stream
+def _ended(worker: _Worker) -> int:
+    """Close what a worker listens to, which ends it; give its exit code."""
+    if worker.process.stdin is not None:
+        with suppress(OSError):
+            worker.process.stdin.close()
+    try:
+        return worker.process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        worker.process.kill()
+        return worker.process.wait()
 
 
 def _error(message: dict[str, Any]) -> GanlossError:

@@ -31,7 +31,7 @@ class Difference:
         p: probability, over the whole family, of a difference as large as this by chance.
         ratio: score of the first over that of the second, a geometric mean over seeds; None where
             scores are not all positive, or a run failed.
-        low, high: 95 % interval of that ratio, for this comparison alone.
+        low, high: 95 % interval of that ratio, for this comparison alone; None for one seed.
         wins, losses: seeds in which the first has the lower score, and the higher.
     """
 
@@ -245,8 +245,11 @@ def _difference(scores: Array, first: int, second: int, p: float) -> Difference:
     if not len(a) or not (np.isfinite(a) & np.isfinite(b) & (a > 0) & (b > 0)).all():
         return Difference(first, second, p, None, None, None, *counts)
     logs = np.log(a) - np.log(b)
+    ratio = float(np.exp(logs.mean()))
+    if len(logs) < 2:
+        return Difference(first, second, p, ratio, None, None, *counts)
     half = _half_width(logs)
-    ratio, low, high = (float(np.exp(logs.mean() + side)) for side in (0.0, -half, half))
+    low, high = (float(np.exp(logs.mean() + side)) for side in (-half, half))
     return Difference(first, second, p, ratio, low, high, *counts)
 
 

@@ -1,0 +1,224 @@
+"""Comparisons that really run, in processes of their own; some are killed."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.runs import COMMAND, environment, run, start
+from ganloss._errors import DataError
+from ganloss.lab import compare
+from ganloss.lab.comparison import create
+from ganloss.lab.jobs import from_message, to_message
+from ganloss.lab.plan import plan
+from ganloss.lab.pool import run_locally
+from ganloss.lab.results import Comparison, summary
+from ganloss.runs.settings import GenerateSettings
+
+RING = GenerateSettings(data="demo:ring", steps=20, snap=10, threads=1)
+FLAGS = ("compare", "--data", "demo:ring", "--losses", "ns,hinge", "--seeds", "0-1", "--snap", "20",
+         "--out", "runs", "--threads", "1")  # fmt: skip
+
+
+def results(rows: Any) -> list[tuple[Any, ...]]:
+    """What must not depend on where, when and how often a job ran."""
+    return sorted((r["job"], r["state"], r["score"], r["steps"], r["images"]) for r in rows)
+
+
+def only_comparison(out: Path) -> Path:
+    (folder,) = (p for p in out.iterdir() if p.name.startswith("compare-"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """Two losses and two seeds, one run at a time."""
+    settings = replace(RING, out=str(tmp_path_factory.mktemp("alone")))
+    return compare(["ns", "hinge"], seeds=[0, 1], settings=settings, workers=1)
+
+
+def test_a_comparison_leaves_everything_a_reader_wants(alone):
+    assert [row["state"] for row in alone] == ["finished"] * 4
+    assert len(alone) == 4
+    assert alone[0]["job"] == "ns-s0"
+    names = {path.name for path in alone.folder.iterdir()}
+    assert {"plan.yaml", "results.jsonl", "summary.csv", "report.html", "jobs", "runs"} <= names
+    assert len(summary(alone).splitlines()) == 3
+    for row in alone:
+        assert row["score"] > 0
+        assert 0 < row["trained"] <= row["seconds"]
+        assert row["cpu_seconds"] > 0
+        assert row["steps"] == 20
+        assert (alone.folder / "runs" / row["job"] / "index.html").exists()
+        assert (alone.folder / "jobs" / f"{row['job']}.yaml").exists()
+
+
+def test_initial_weights_and_data_are_those_of_the_seed_whatever_the_loss(alone):
+    """Before the first step, samples of fixed latents are the same pictures."""
+
+    def start_of(job: str) -> bytes:
+        return (alone.folder / "runs" / job / "samples" / "000000.png").read_bytes()
+
+    assert start_of("ns-s0") == start_of("hinge-s0")
+    assert start_of("ns-s1") == start_of("hinge-s1")
+    assert start_of("ns-s0") != start_of("ns-s1")
+    reals = {(alone.folder / "runs" / row["job"] / "reals.png").read_bytes() for row in alone}
+    assert len(reals) == 1
+
+
+def test_a_job_is_the_run_that_train_makes_of_its_configuration(alone, tmp_path):
+    found = run("train", "generate", "--config", str(alone.folder / "jobs" / "hinge-s1.yaml"),
+                "--out", "again", cwd=tmp_path)  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    (folder,) = (p for p in (tmp_path / "again").iterdir() if p.name[0].isdigit())
+    last = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    assert last["fd"] == next(row["score"] for row in alone if row["job"] == "hinge-s1")
+
+
+def test_two_workers_give_the_rows_of_one(alone, tmp_path):
+    settings = replace(RING, out=str(tmp_path))
+    both = compare(["ns", "hinge"], seeds=[0, 1], settings=settings, workers=2)
+    assert results(both) == results(alone)
+
+
+def test_called_again_a_comparison_has_nothing_left_to_do(alone):
+    before = (alone.folder / "results.jsonl").read_bytes()
+    settings = replace(RING, out=str(alone.folder.parent))
+    again = compare(["ns", "hinge"], seeds=[0, 1], settings=settings, workers=1)
+    assert again.folder == alone.folder
+    assert (alone.folder / "results.jsonl").read_bytes() == before
+
+
+def test_a_search_tries_the_same_draws_and_the_best_goes_on(tmp_path):
+    settings = replace(RING, out=str(tmp_path))
+    found = compare(["ns", "hinge"], seeds=[0, 1], settings=settings, draws=3)
+    assert len(found.draws) == 6
+    assert len(found) == 4
+    for loss in ("ns", "hinge"):
+        tried = {row["job"]: row["score"] for row in found.draws if row["variant"] == loss}
+        best = min(tried, key=lambda job: tried[job])
+        used = (found.folder / "runs" / f"{loss}-s0" / "config.yaml").read_text()
+        rate = next(job.settings.lr for job in found.plan.search() if job.name == best)
+        assert f"\nlr: {rate}\n" in used
+
+
+def test_a_diverged_run_is_a_row_and_the_others_go_on(tmp_path):
+    settings = replace(RING, out=str(tmp_path))
+    found = compare(seeds=[0, 1], settings=settings, vary=["lr=1e-4,1e30"])
+    states = {row["job"]: row["state"] for row in found}
+    assert set(states.values()) == {"finished", "diverged"}
+    bad = [row for row in found if row["state"] == "diverged"]
+    assert all(row["score"] is None and "not finite" in row["message"] for row in bad)
+    assert bad[0]["message"][:60] in (found.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_job_that_takes_its_process_down_is_a_row(tmp_path):
+    network = tmp_path / "fatal.py"
+    network.write_text(
+        "import os, torch\n"
+        "class Net(torch.nn.Module):\n"
+        "    latent = 2\n"
+        "    def __init__(self, *shape):\n"
+        "        super().__init__()\n"
+        "        os._exit(9)\n"
+    )
+    settings = replace(RING, out=str(tmp_path))
+    made = plan(settings, ["ns", "hinge"], seeds=[0], workers=1)
+    good, bad = made.jobs()
+    bad = replace(bad, settings=replace(bad.settings, generator=f"{network}:Net"))
+    folder = create(made, tmp_path)
+    rows = list(run_locally([bad, good], folder, 1, lambda job, done: None))
+    assert [(row["job"], row["state"]) for row in rows] == [
+        (bad.name, "crashed"), (good.name, "finished")
+    ]  # fmt: skip
+    assert "ended with code 9" in rows[0]["message"]
+
+
+def test_what_stops_every_job_stops_the_comparison_in_words(tmp_path):
+    with pytest.raises(DataError, match="no-such-folder"):
+        compare(["ns", "hinge"], str(tmp_path / "no-such-folder"), seeds=[0], steps=5)
+
+
+def test_a_job_survives_being_sent():
+    job = plan(RING, ["ns", "hinge"], seeds=[3], workers=1).jobs()[0]
+    assert from_message(json.loads(json.dumps(to_message(job)))) == job
+
+
+def wait_for(condition: Any, seconds: float = 90) -> None:
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+
+
+def children_of(pid: int) -> set[int]:
+    listed = subprocess.run(["ps", "-eo", "pid,ppid"], capture_output=True, text=True).stdout
+    pairs = [tuple(map(int, line.split())) for line in listed.splitlines()[1:]]
+    return {child for child, parent in pairs if parent == pid}
+
+
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_killed_in_the_middle_nothing_that_ended_is_lost(tmp_path):
+    whole = run(*FLAGS, "--steps", "120", cwd=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    wanted = Comparison(only_comparison(tmp_path / "runs"))
+
+    rough = tmp_path / "rough"
+    rough.mkdir()
+    process = start(*FLAGS, "--steps", "120", cwd=rough)
+    wait_for(lambda: any(rough.glob("runs/compare-*/results.jsonl")))
+    process.kill()
+    process.wait()
+    folder = only_comparison(rough / "runs")
+    ended = {row["job"]: row for row in Comparison(folder).log()}
+    assert ended
+    resumed = run("compare", "--resume", str(folder), cwd=rough)
+    assert resumed.returncode == 0, resumed.stderr
+    found = Comparison(folder)
+    assert results(found) == results(wanted)
+    for job, row in ended.items():
+        assert next(r for r in found if r["job"] == job) == row
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_every_job_is_saved_and_goes_on(tmp_path, number):
+    with (tmp_path / "said").open("w") as said:
+        process = subprocess.Popen(
+            [*COMMAND, *FLAGS, "--steps", "3000"],
+            cwd=tmp_path, env=environment(), stdout=said, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        wait_for(lambda: any(tmp_path.glob("runs/compare-*/runs/*/samples/000020.png")))
+        process.send_signal(number)
+        assert process.wait(timeout=90) == 130
+    folder = only_comparison(tmp_path / "runs")
+    text = (tmp_path / "said").read_text()
+    assert f"ganloss compare --resume {folder.relative_to(tmp_path)}" in text
+    assert "Traceback" not in text
+    checkpoints = list(folder.glob("runs/*/checkpoints/last.pt"))
+    assert checkpoints
+    assert any("interrupted" in (p.parent.parent / "log.txt").read_text() for p in checkpoints)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes of POSIX")
+def test_workers_end_with_their_parent(tmp_path):
+    process = start(*FLAGS, "--steps", "100000", "--workers", "2", cwd=tmp_path)
+    wait_for(lambda: any(tmp_path.glob("runs/compare-*/runs/*/samples/000020.png")))
+    workers = children_of(process.pid)
+    assert len(workers) == 2
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(map(is_there, workers)), 20)

@@ -1,0 +1,113 @@
+"""What a comparison says, for scores whose answer is known."""
+
+import math
+
+import pytest
+
+from ganloss.lab.verdict import judge
+from lab.comparisons import METRIC, pretended
+
+GOOD, MIDDLE, BAD = [1.0, 1.1, 0.9, 1.05, 0.95], [2.0, 2.1, 1.9, 2.05, 1.95], [8.0, 8.8, 7.9, 9, 8]
+
+
+def say(tmp_path, scores, **options):
+    return judge(pretended(tmp_path, scores, pictures=False, **options))
+
+
+def test_a_loss_that_beats_all_others_is_the_best(tmp_path):
+    verdict = say(tmp_path, {"ns": BAD, "hinge": MIDDLE, "r3gan": GOOD})
+    assert verdict.sentence.startswith(
+        "r3gan is the best of 3 on demo:digits after 100 steps: it beats every other one (p ≤ 0.0"
+    )
+    assert (
+        "its score is 0.499 times that of the next, hinge (95 % interval 0.475 to"
+        in verdict.sentence
+    )
+    assert verdict.order == ("r3gan", "hinge", "ns")
+    assert verdict.leaders == ("r3gan",)
+    assert verdict.complete
+
+
+def test_the_best_that_cannot_be_told_apart_are_named_together(tmp_path):
+    near = [1.1, 1.0, 0.95, 1.0, 1.0]
+    verdict = say(tmp_path, {"ns": BAD, "hinge": near, "r3gan": GOOD})
+    assert "r3gan and hinge are the best" in verdict.sentence
+    assert "ns is clearly worse than r3gan" in verdict.sentence
+    assert set(verdict.leaders) == {"hinge", "r3gan"}
+
+
+def test_nothing_is_claimed_where_chance_explains_all(tmp_path):
+    verdict = say(tmp_path, {"ns": [1, 2, 3, 4, 5], "hinge": [5, 4, 3, 2, 1], "r3gan": [3] * 5})
+    assert verdict.sentence.startswith("No loss is clearly best on demo:digits after 100 steps")
+    assert len(verdict.leaders) == 3
+
+
+def test_too_few_seeds_are_said_to_be_too_few(tmp_path):
+    verdict = say(tmp_path, {"ns": BAD[:3], "r3gan": GOOD[:3]})
+    assert verdict.sentence.startswith("3 seeds cannot show a difference")
+    assert "6 seeds would do" in verdict.sentence
+    assert verdict.leaders == ()
+
+
+def test_a_metric_that_fails_its_trial_names_nobody(tmp_path):
+    warning = "fd-x@9 cannot judge this data: it does not rise with blur (0.1 at sigma 2)."
+    verdict = say(tmp_path, {"ns": BAD, "hinge": MIDDLE, "r3gan": GOOD},
+                  metric=METRIC | {"warning": warning})  # fmt: skip
+    assert verdict.sentence == f"This comparison cannot name a best loss: {warning}"
+
+
+def test_failed_runs_count_as_the_worst_and_are_counted(tmp_path):
+    verdict = say(
+        tmp_path,
+        {"ns": GOOD, "hinge": MIDDLE, "r3gan": MIDDLE},
+        states={f"ns-s{seed}": "diverged" for seed in (0, 1, 2, 3)},
+    )
+    assert verdict.order[-1] == "ns"
+    assert any("ns in 4 runs" in limit for limit in verdict.limits)
+
+
+def test_a_comparison_of_failures_says_so(tmp_path):
+    states = {f"{n}-s{s}": "diverged" for n in ("ns", "hinge", "r3gan") for s in range(5)}
+    verdict = say(tmp_path, {"ns": GOOD, "hinge": GOOD, "r3gan": GOOD}, states=states)
+    assert verdict.sentence.startswith("Every run failed")
+
+
+def test_seeds_without_all_their_runs_do_not_count(tmp_path):
+    missing = [*GOOD[:4], math.nan]
+    verdict = say(tmp_path, {"ns": BAD, "hinge": MIDDLE, "r3gan": missing})
+    assert not verdict.complete
+    assert any("1 run of 15 is not there yet" in limit for limit in verdict.limits)
+    assert any("4 seeds" in limit for limit in verdict.limits)
+
+
+def test_nothing_at_all_can_be_said_of_nothing(tmp_path):
+    verdict = say(tmp_path, {"ns": [math.nan] * 5, "r3gan": GOOD})
+    assert verdict.sentence.startswith("No seed is complete yet")
+
+
+def test_against_a_baseline_each_is_better_worse_or_neither(tmp_path):
+    verdict = say(
+        tmp_path,
+        {"ns": MIDDLE, "hinge": [2.02, 2.0, 2.0, 2.0, 2.0], "r3gan": GOOD, "lsgan": BAD},
+        baseline="ns",
+    )
+    assert verdict.sentence.startswith(
+        "Compared with ns on demo:digits after 100 steps, r3gan is better; lsgan is worse; hinge "
+        "is not clearly different"
+    )
+
+
+def test_samples_far_from_real_are_said_to_be_far(tmp_path):
+    verdict = say(tmp_path, {"ns": BAD, "hinge": MIDDLE, "r3gan": GOOD})
+    assert any("3.32 times that of 897 training images" in limit for limit in verdict.limits)
+
+
+def test_the_shared_optimiser_is_part_of_the_limits(tmp_path):
+    verdict = say(tmp_path, {"ns": BAD, "hinge": MIDDLE, "r3gan": GOOD}, tuning="shared")
+    assert "one optimiser for all" in verdict.limits[0]
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_two_losses_with_hardly_any_seeds(tmp_path, seeds):
+    verdict = say(tmp_path, {"ns": BAD[:seeds], "r3gan": GOOD[:seeds]})
+    assert "cannot show a difference" in verdict.sentence
