@@ -1,73 +1,13 @@
 """The page of a run in a real Chromium, opened from disk."""
 
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
 
 from ganloss.runs.page import write_page
 from ganloss.runs.settings import PairedSettings
 from ganloss.runs.training import train
 from runs.fake_run import COMMAND, fake_run, healthy_rows
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 AXIS_TITLE = "document.getElementById('chart-score').layout.xaxis.title.text"
-
-
-def chromium() -> str:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.fail(f"no browser: install one of {', '.join(names)} (apt-get install chromium)")
-    return found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
-        yield opened
-        opened.close()
-
-
-@dataclass
-class Visit:
-    """An opened page with everything it complained about and asked for."""
-
-    page: Page
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-
-@pytest.fixture
-def visit(browser):
-    contexts = []
-
-    def open_page(run: Path, width: int = 1280, **options) -> Visit:
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        seen = Visit(context.new_page())
-        page = seen.page
-        page.on("console", lambda m: seen.complaints.append(f"{m.type}: {m.text}"))
-        page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-        page.on("requestfailed", lambda r: seen.complaints.append(f"failed: {r.url}"))
-        page.on("request", lambda r: seen.requests.append(r.url))
-        page.goto((run / "index.html").as_uri())
-        return seen
-
-    yield open_page
-    for context in contexts:
-        context.close()
 
 
 @pytest.fixture(scope="module")

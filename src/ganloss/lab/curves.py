@@ -1,10 +1,11 @@
 """The curves of a report, as data for its script and in words for everybody else."""
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ganloss.lab.results import Comparison, runs_of
 from ganloss.lab.statistics import best_of
@@ -24,7 +25,7 @@ class Curve:
     Args:
         name: of the variant.
         seeds: each run's values by axis, with ``"y"``.
-        typical: the median over seeds at each snap by axis, with ``"y"``, ``"low"`` and ``"high"``.
+        typical: for each axis ``"x"``, the median over seeds ``"y"``, and ``"low"`` and ``"high"``.
         failed: the last point of each failed run by axis, with ``"y"``.
         words: the curve for those who do not see it.
         spark: points of a small picture of it, as an SVG polyline in a box of 100 by 24.
@@ -32,7 +33,7 @@ class Curve:
 
     name: str
     seeds: list[dict[str, list[float]]]
-    typical: dict[str, list[float]]
+    typical: dict[str, dict[str, list[float]]]
     failed: list[dict[str, float]]
     words: str
     spark: str
@@ -55,22 +56,26 @@ def _curve(comparison: Comparison, name: str, key: str, failed: set[str]) -> Cur
     runs = runs_of(comparison, name).values()
     films = [(path, scored) for path in runs if (scored := _scored(path, key))]
     seeds = [_points(scored, key) for _, scored in films]
-    shortest = min((len(points["y"]) for points in seeds), default=0)
-    together = [[points["y"][i] for points in seeds] for i in range(shortest)]
-    typical = {
-        axis: [statistics.median(points[axis][i] for points in seeds) for i in range(shortest)]
-        for axis in _COLUMNS
-    } | {
-        "y": [statistics.median(values) for values in together],
-        "low": [min(values) for values in together],
-        "high": [max(values) for values in together],
-    }
+    typical = {axis: _typical(seeds, axis) for axis in _COLUMNS}
     crosses = [
         {axis: values[-1] for axis, values in _points(scored, key).items()}
         for path, scored in films
         if path.name in failed
     ]
-    return Curve(name, seeds, typical, crosses, _in_words(typical["y"]), _spark(typical["y"]))
+    middle = typical["step"]["y"]
+    return Curve(name, seeds, typical, crosses, _in_words(middle), _spark(middle))
+
+
+def _typical(seeds: Sequence[dict[str, list[float]]], axis: str) -> dict[str, list[float]]:
+    """Median, lowest and highest of the runs, at moments that all of them have reached."""
+    if not seeds:
+        return {"x": [], "y": [], "low": [], "high": []}
+    x = np.array(max((run[axis] for run in seeds), key=len))
+    if any(run[axis] != seeds[0][axis] for run in seeds):  # snaps fell on different moments
+        x = np.linspace(0.0, min(run[axis][-1] for run in seeds), len(x))
+    together = np.array([np.interp(x, run[axis], run["y"]) for run in seeds])
+    rows = {"y": np.median(together, 0), "low": together.min(0), "high": together.max(0)}
+    return {"x": x.round(6).tolist(), **{name: row.tolist() for name, row in rows.items()}}
 
 
 def _scored(run: Path, key: str) -> list[Row]:

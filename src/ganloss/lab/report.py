@@ -188,7 +188,7 @@ def _pair(found: Difference, names: Sequence[str], order: Sequence[str]) -> dict
         "interval": interval,
         "p": f"{found.p:.2g}",
         "wins": found.wins,
-        "clear": found.clear,
+        "is_clear": found.clear,
     }
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -291,7 +292,8 @@ def _pair(difference: Difference) -> tuple[int, int]:
 
 
 def _data(plan: Plan) -> str:
-    return plan.settings.data or str(getattr(plan.settings, "gt", ""))
+    source = plan.settings.data or str(getattr(plan.settings, "gt", ""))
+    return Path(source).name if Path(source).exists() else source
 
 
 def _count(count: int, word: str) -> str:

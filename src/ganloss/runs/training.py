@@ -227,11 +227,11 @@ class _Session:
         return (self.run.settings.time_limit or 600.0) / SNAPS_PER_RUN
 
     def _plan_snap(self) -> None:
-        """Where time is the limit, train at least nine times as long as the last snap took."""
+        """Where time is the limit, train at least twelve times as long as the last snap took."""
         if self.run.snap is None:
             self._clock()
             took = self.run.seconds - self._trained_until
-            self._next_snap_at = self.run.clock + max(self._interval, 9 * took)
+            self._next_snap_at = self.run.clock + max(self._interval, 12 * took)
 
     def _tick(self, record: StepRecord, *, snap: bool) -> None:
         row = self._row(record)
