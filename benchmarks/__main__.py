@@ -4,10 +4,11 @@ import sys
 
 import torch
 
-from benchmarks import imports, pipeline, structural, training
+from benchmarks import imports, lab, pipeline, structural, training
 
 FAMILIES = {
     "imports": imports.rows,
+    "lab": lab.rows,
     "pipeline": pipeline.rows,
     "structural": structural.rows,
     "training": training.rows,

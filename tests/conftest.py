@@ -9,12 +9,13 @@ import pytest
 
 #: Seconds of tests on one core of a small machine. What does not fit moves to a target of its own.
 BUDGETS = {
-    "browser": 120,
+    "browser": 180,
     "cli": 480,
     "conformance": 60,
     "controls": 30,
     "data": 30,
     "engine": 30,
+    "lab": 200,
     "losses": 30,
     "metrics": 60,
     "networks": 30,

@@ -117,7 +117,12 @@ def _view(comparison: Comparison) -> dict[str, Any]:
 
 def _what(comparison: Comparison) -> str:
     names = [variant.name for variant in comparison.plan.variants]
-    return ", ".join(names) if len(names) <= 3 else f"{len(names)} variants"
+    kind = (
+        "losses"
+        if all(set(v.changes) == {"loss"} for v in comparison.plan.variants)
+        else ("variants")
+    )
+    return ", ".join(names) if len(names) <= 3 else f"{len(names)} {kind}"
 
 
 def _status(comparison: Comparison, variant: str) -> Status:

@@ -150,7 +150,7 @@ class RunSettings:
         if self.decays and self.time_limit is not None:
             raise UsageError(
                 f"--lr-schedule {self.lr_schedule} ends with the run, and a run of "
-                f"{self.time_limit:g} seconds does not know how many steps it has; say "
+                f"{_spoken(self.time_limit)} does not know how many steps it has; say "
                 "--steps, --kimg or --epochs, or use --lr-schedule constant"
             )
         if self.lr_decay_from is None:
@@ -366,6 +366,10 @@ class UnpairedSettings(RunSettings):
     def _check_data(self) -> None:
         if not self.data:
             raise UsageError("which images? Add --data FOLDER, with trainA and trainB in it")
+
+
+def _spoken(seconds: float) -> str:
+    return f"{seconds / 60:g} minutes" if seconds % 6 == 0 else f"{seconds:g} seconds"
 
 
 def _check_share(share: float) -> None:
