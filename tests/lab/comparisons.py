@@ -76,7 +76,7 @@ def _run(folder: Path, score: float, metric: Mapping[str, Any], seed: int, pictu
     for snap in range(0, 11):
         step = snap * STEPS // 10
         row = {
-            "step": step, "images": 64 * step, "seconds": 0.11 * step, "trained": 0.1 * step,
+            "step": step, "images": 64 * step, "seconds": 0.11 * step,
             "fd": 200.0 * (score / 200.0) ** (snap / 10),
         }  # fmt: skip
         if step:
@@ -90,6 +90,7 @@ def _run(folder: Path, score: float, metric: Mapping[str, Any], seed: int, pictu
     (folder / "metrics.jsonl").write_text("".join(lines))
     status = {
         "state": "finished", "title": "a run", "step": STEPS, "steps": STEPS, "seconds": 11.0,
+        "trained": 10.0,
         "data": {"name": "digits", "images": 900, "shape": [1, 8, 8]}, "metric": dict(metric),
         "facts": {"Pair": "NonSaturating()"},
     }  # fmt: skip

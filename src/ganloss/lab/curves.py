@@ -10,11 +10,10 @@ import numpy as np
 from ganloss.lab.results import Comparison, runs_of
 from ganloss.lab.statistics import best_of
 from ganloss.runs.charts import AXES, thin
-from ganloss.runs.reading import Row, finite, read_rows
+from ganloss.runs.reading import Row, Status, finite, read_rows
 from ganloss.runs.wording import number
 
-#: Axis of a row: in a comparison, training alone counts.
-_COLUMNS = {"images": "images", "seconds": "trained", "step": "step"}
+_AXES = ("images", "seconds", "step")
 _MOST_POINTS = 200
 
 
@@ -55,10 +54,10 @@ def axes_for(comparison: Comparison) -> dict[str, str]:
 def _curve(comparison: Comparison, name: str, key: str, failed: set[str]) -> Curve:
     runs = runs_of(comparison, name).values()
     films = [(path, scored) for path in runs if (scored := _scored(path, key))]
-    seeds = [_points(scored, key) for _, scored in films]
-    typical = {axis: _typical(seeds, axis) for axis in _COLUMNS}
+    seeds = [_points(path, scored, key) for path, scored in films]
+    typical = {axis: _typical(seeds, axis) for axis in _AXES}
     crosses = [
-        {axis: values[-1] for axis, values in _points(scored, key).items()}
+        {axis: values[-1] for axis, values in _points(path, scored, key).items()}
         for path, scored in films
         if path.name in failed
     ]
@@ -83,11 +82,16 @@ def _scored(run: Path, key: str) -> list[Row]:
     return list(thin(rows, _MOST_POINTS))
 
 
-def _points(scored: Sequence[Row], key: str) -> dict[str, list[float]]:
-    columns = {**_COLUMNS, "y": key}
+def _points(run: Path, scored: Sequence[Row], key: str) -> dict[str, list[float]]:
+    """Of each score, the images, steps and seconds it took; training alone counts."""
+    steps = [finite(row.get("step")) or 0.0 for row in scored]
+    status = Status.read(run)
+    each = (status.trained or 0.0) / (status.step or 1)  # every step costs the same
     return {
-        axis: [round(finite(row.get(column)) or 0.0, 6) for row in scored]
-        for axis, column in columns.items()
+        "images": [finite(row.get("images")) or 0.0 for row in scored],
+        "seconds": [round(step * each, 6) for step in steps],
+        "step": steps,
+        "y": [finite(row.get(key)) or 0.0 for row in scored],
     }
 
 

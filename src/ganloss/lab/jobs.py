@@ -91,7 +91,7 @@ def _measured(folder: Path) -> Row:
         "metric": None if status.metric is None else asdict(status.metric),
         "steps": last.get("step"),
         "images": last.get("images"),
-        "trained": last.get("trained"),
+        "trained": status.trained,
         "seconds": last.get("seconds"),
         "scores": {k: v for k, v in final.items() if k in ("psnr", "ssim", "cycle")},
         "found": dict(mapping(final.get("found"))),

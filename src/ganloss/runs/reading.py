@@ -47,6 +47,7 @@ class Status:
         metric: None where the run was not scored.
         task: what was trained, as in ``ganloss train TASK``.
         steps: the run's length, None when time is the limit.
+        trained: seconds of training alone.
     """
 
     state: str
@@ -60,6 +61,7 @@ class Status:
     facts: Mapping[str, str]
     extra: Mapping[str, str]
     task: str = "generate"
+    trained: float | None = None
     classes: Sequence[str] = ()
     points: bool = False
     skipped: Sequence[tuple[str, str]] = ()
@@ -82,6 +84,7 @@ class Status:
             facts=texts(values.get("facts")),
             extra=texts(values.get("extra")),
             task=text(values.get("task")) or "generate",
+            trained=finite(values.get("trained")),
             classes=[text(name) for name in listing(data.get("classes"))],
             points=len(listing(data.get("shape"))) == 1,
             skipped=[

@@ -147,6 +147,7 @@ def status(run: Run, state: str, message: str, extra: Mapping[str, str]) -> dict
         "step": run.engine.step,
         "steps": run.total,
         "seconds": run.seconds,
+        "trained": run.trained,
         "title": task.title,
         "data": {
             "name": task.data.name,

@@ -188,7 +188,7 @@ class _Session:
         self._trackers = open_trackers(run.settings, run.folder, first)
         if not run.resumed:
             save_png(run.task.reals(), run.folder.path / "reals.png")
-            self._write_row({"step": 0, "images": 0, "seconds": 0.0, "trained": 0.0}, snap=True)
+            self._write_row({"step": 0, "images": 0, "seconds": 0.0}, snap=True)
             self._write_checkpoint()
         version = f"ganloss {__version__}, torch {torch.__version__}"
         start = f"resumed after step {run.engine.step}" if run.resumed else "started"
@@ -246,7 +246,6 @@ class _Session:
             "step": run.engine.step,
             "images": run.engine.step * batch,
             "seconds": round(run.seconds, 3),
-            "trained": round(run.trained, 3),
         }
         for phase, losses in record.losses.items():
             terms = {"total": losses.total.detach(), **losses.terms}
