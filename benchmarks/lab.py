@@ -8,7 +8,7 @@ from benchmarks._timing import Row, compare
 from ganloss import lab
 from ganloss.runs.settings import GenerateSettings
 
-LOSSES, SEEDS, STEPS, ROUNDS = ("ns", "r3gan"), (0, 1), 6000, 3
+LOSSES, SEEDS, STEPS, ROUNDS = ("ns", "r3gan"), (0, 1), 3000, 3
 
 
 def seconds_per_step(workers: int, threads: int) -> float:
