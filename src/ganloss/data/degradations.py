@@ -1,7 +1,7 @@
 """Ways to spoil an image, which a network learns to undo."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor
@@ -58,7 +58,7 @@ class Degradation:
             raise UsageError(f"--degrade {text}: downscale takes 2, 3, 4 or 8")
         if kind in ("noise", "blur") and not value > 0:
             raise UsageError(f"--degrade {text}: the amount must be positive")
-        return cls(kind, value)  # type: ignore[arg-type]
+        return cls(cast(Kind, kind), value)
 
     @property
     def scale(self) -> int:

@@ -110,7 +110,7 @@ def _tiles(image: Image.Image, size: int) -> Tensor:
         for top in range(0, image.height - size + 1, size)
         for left in range(0, image.width - size + 1, size)
     ]
-    return _tensor(np.stack([pixels[t : t + size, l : l + size] for t, l in corners]))  # noqa: E741
+    return _tensor(np.stack([pixels[y : y + size, x : x + size] for y, x in corners]))
 
 
 def _tensor(pixels: np.ndarray) -> Tensor:

@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import tempfile
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -11,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from ganloss._errors import StorageError
+from ganloss._errors import CheckpointError, StorageError
 from ganloss.lab.plan import Job, Plan, file_name, plan
 from ganloss.lab.report import write_report
 from ganloss.lab.results import Comparison, best_draws
-from ganloss.runs.folder import environment, storage, write_text
+from ganloss.runs.folder import environment, make_next, storage, write_text
 from ganloss.runs.page import PLOTLY, provide_plotly
 from ganloss.runs.reading import Row, read_text
 from ganloss.runs.settings import LENGTHS, GenerateSettings, RunSettings
@@ -53,24 +52,13 @@ def create(plan: Plan, out: Path) -> Path:
     Raises:
         StorageError: ``out`` is not writable.
     """
-    words = _words_of(plan)
-    with storage(out):
-        out.mkdir(parents=True, exist_ok=True)
-        while True:
-            target = out / f"compare-{_next_number(out):04d}-{words}"
-            staging = Path(tempfile.mkdtemp(prefix=".new-", dir=out))
-            _fill(staging, plan)
-            try:
-                staging.rename(target)
-            except OSError:
-                if not target.exists():
-                    raise
-                import shutil
 
-                shutil.rmtree(staging, ignore_errors=True)
-                continue  # another process took the number first
-            target.chmod(0o755)
-            return target
+    def name(taken: Sequence[str]) -> str:
+        matches = (_NUMBERED.match(old) for old in taken)
+        number = max((int(match[1]) for match in matches if match), default=0) + 1
+        return f"compare-{number:04d}-{_words_of(plan)}"
+
+    return make_next(out, name, lambda folder: _fill(folder, plan))
 
 
 def _fill(folder: Path, plan: Plan) -> None:
@@ -86,21 +74,14 @@ def _fill(folder: Path, plan: Plan) -> None:
 def _words_of(plan: Plan) -> str:
     source = plan.settings.data or str(getattr(plan.settings, "lq", ""))
     word = Path(source).name if "demo:" not in source else source.partition(":")[2]
-    return "-".join(filter(None, (file_name(word), file_name(plan.settings.name)))).removesuffix(
-        "-x"
-    )
-
-
-def _next_number(out: Path) -> int:
-    matches = (_NUMBERED.match(entry.name) for entry in out.iterdir())
-    return max((int(match[1]) for match in matches if match), default=0) + 1
+    return "-".join(file_name(part) for part in (word, plan.settings.name) if part)
 
 
 def find_resumable(plan: Plan, out: Path) -> Path | None:
     """Give the newest comparison below ``out`` with this plan, if there is one."""
     folders = [p for p in out.iterdir() if _NUMBERED.match(p.name)] if out.is_dir() else []
     for folder in sorted(folders, key=lambda p: p.name, reverse=True):
-        with suppress(Exception):
+        with suppress(CheckpointError):
             if Plan.read(folder / "plan.yaml") == plan:
                 return folder
     return None

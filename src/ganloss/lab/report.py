@@ -4,7 +4,6 @@ import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,9 @@ from ganloss.lab.statistics import LEVEL, Difference
 from ganloss.lab.verdict import Verdict, judge, metric_of
 from ganloss.runs.folder import write_text
 from ganloss.runs.metric import Metric
+from ganloss.runs.page import template
 from ganloss.runs.reading import Row, Status, finite, listing, mapping, read_rows, read_software
-from ganloss.runs.wording import duration, number, whole
+from ganloss.runs.wording import duration, number
 
 #: Less of the samples than this, and a class of ten is nearly missing.
 _RARE = 0.03
@@ -41,25 +41,8 @@ def write_report(comparison: Comparison) -> Path:
     """
     page = comparison.folder / "report.html"
     write_text(comparison.folder / "summary.csv", summary(comparison))
-    write_text(page, _template().render(_view(comparison)))
+    write_text(page, template("report.html.j2", "ganloss.lab").render(_view(comparison)))
     return page
-
-
-@lru_cache(maxsize=1)
-def _template() -> Any:
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=ChoiceLoader(
-            [PackageLoader("ganloss.lab", "."), PackageLoader("ganloss.runs", ".")]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(number=_dash, duration=duration, whole=whole)
-    return environment.get_template("report.html.j2")
 
 
 def _view(comparison: Comparison) -> dict[str, Any]:
@@ -343,7 +326,3 @@ def _references(metric: Metric) -> list[dict[str, Any]]:
         {"name": metric.noise_meaning, "value": metric.noise},
     ]
     return [reference for reference in found if reference["value"]]
-
-
-def _dash(value: float | None) -> str:
-    return "–" if value is None or not math.isfinite(value) else number(value)

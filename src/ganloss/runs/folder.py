@@ -5,9 +5,10 @@ import os
 import platform
 import re
 import shlex
+import shutil
 import sys
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from importlib import metadata
@@ -132,13 +133,32 @@ def create(settings: RunSettings, data_name: str) -> RunFolder:
     Raises:
         StorageError: ``--out`` is not writable.
     """
-    out = Path(settings.out)
+
+    def name(taken: Sequence[str]) -> str:
+        return f"{_next_number(taken):05d}-{_label(settings, data_name)}"
+
+    return RunFolder(make_next(Path(settings.out), name, lambda folder: _fill(folder, settings)))
+
+
+def make_next(
+    out: Path, name: Callable[[Sequence[str]], str], fill: Callable[[Path], None]
+) -> Path:
+    """Make a folder with the next free number; it appears whole, with what ``fill`` puts in.
+
+    Args:
+        out: where; made if it is not there.
+        name: gives the name, knowing those that are taken.
+        fill: called with the folder before it has its name.
+
+    Raises:
+        StorageError: ``out`` is not writable.
+    """
     with storage(out):
         out.mkdir(parents=True, exist_ok=True)
         while True:  # another process may take the number first
-            target = out / f"{_next_number(out):05d}-{_label(settings, data_name)}"
-            if _appear(target, settings):
-                return RunFolder(target)
+            target = out / name([entry.name for entry in out.iterdir()])
+            if _appear(target, fill):
+                return target
 
 
 def open_or_create(path: Path, settings: RunSettings) -> RunFolder:
@@ -151,7 +171,7 @@ def open_or_create(path: Path, settings: RunSettings) -> RunFolder:
     with storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            _appear(path, settings)
+            _appear(path, lambda folder: _fill(folder, settings))
     run = RunFolder(path)
     different = settings_from_file(run.config).differs_from(settings)
     if different:
@@ -159,16 +179,16 @@ def open_or_create(path: Path, settings: RunSettings) -> RunFolder:
     return run
 
 
-def _appear(target: Path, settings: RunSettings) -> bool:
-    """Make a run folder that is there whole or not at all; False if another was there first."""
+def _appear(target: Path, fill: Callable[[Path], None]) -> bool:
+    """Make a folder that is there whole or not at all; False if another was there first."""
     staging = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
-    _fill(staging, settings)
+    fill(staging)
     try:
         staging.rename(target)
     except OSError:
         if not target.exists():
             raise
-        _remove(staging)
+        shutil.rmtree(staging, ignore_errors=True)
         return False
     target.chmod(0o755)
     return True
@@ -182,14 +202,8 @@ def _fill(folder: Path, settings: RunSettings) -> None:
     write_text(folder / "env.json", json.dumps(environment(), indent=1))
 
 
-def _remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _next_number(out: Path) -> int:
-    matches = (_NUMBERED.match(entry.name) for entry in out.iterdir())
+def _next_number(taken: Sequence[str]) -> int:
+    matches = (_NUMBERED.match(name) for name in taken)
     return max((int(match[1]) for match in matches if match), default=-1) + 1
 
 

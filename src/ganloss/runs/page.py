@@ -52,7 +52,7 @@ def write_page(run: Path) -> Path:
     """
     _provide_plotly(run)
     page = RunFolder(run).page
-    write_text(page, _template().render(_view(run)))
+    write_text(page, template("page.html.j2").render(_view(run)))
     return page
 
 
@@ -78,19 +78,25 @@ def provide_plotly(target: Path) -> None:
     write_atomically(target, lambda stream: stream.write(script))
 
 
-@lru_cache(maxsize=1)
-def _template() -> Any:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+@lru_cache
+def template(name: str, package: str = "ganloss.runs") -> Any:
+    """Open a page's template; the parts that pages share are found as well."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+    homes = [PackageLoader(home, ".") for home in dict.fromkeys((package, "ganloss.runs"))]
     environment = Environment(
-        loader=PackageLoader("ganloss.runs", "."),
+        loader=ChoiceLoader(homes),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=number, duration=duration, whole=whole)
-    return environment.get_template("page.html.j2")
+    environment.filters.update(number=_or_dash, duration=duration, whole=whole)
+    return environment.get_template(name)
+
+
+def _or_dash(value: float | None) -> str:
+    return "–" if value is None or not math.isfinite(value) else number(value)
 
 
 def _view(run: Path) -> dict[str, Any]:
