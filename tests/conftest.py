@@ -21,7 +21,7 @@ BUDGETS = {
     "networks": 30,
     "parity": 200,
     "penalties": 30,
-    "runs": 60,
+    "runs": 120,
     "terms": 60,
 }
 OTHERS = 60

@@ -10,6 +10,7 @@ from ganloss._version import __version__ as __version__
 from ganloss.losses import _HOMES as _LOSS_HOMES
 from ganloss.losses import LOSSES as LOSSES
 from ganloss.penalties import _HOMES as _PENALTY_HOMES
+from ganloss.penalties import GENERATOR_PENALTIES as GENERATOR_PENALTIES
 from ganloss.penalties import PENALTIES as PENALTIES
 from ganloss.terms import _HOMES as _TERM_HOMES
 from ganloss.terms import TERMS as TERMS
@@ -20,11 +21,8 @@ if TYPE_CHECKING:
     from ganloss.aids import top_k as top_k
     from ganloss.augment import DiffAugment as DiffAugment
     from ganloss.games import GAMES as GAMES
-    from ganloss.games import Adam as Adam
     from ganloss.games import ClipWeights as ClipWeights
     from ganloss.games import Game as Game
-    from ganloss.games import Optimisers as Optimisers
-    from ganloss.games import RMSprop as RMSprop
     from ganloss.games import SpectralNorm as SpectralNorm
     from ganloss.games import Weighted as Weighted
     from ganloss.losses import BoundaryEquilibrium as BoundaryEquilibrium
@@ -40,7 +38,9 @@ if TYPE_CHECKING:
     from ganloss.losses import MaximumMeanDiscrepancy as MaximumMeanDiscrepancy
     from ganloss.losses import Minimax as Minimax
     from ganloss.losses import NonSaturating as NonSaturating
+    from ganloss.losses import PairController as PairController
     from ganloss.losses import PullingAway as PullingAway
+    from ganloss.losses import Realness as Realness
     from ganloss.losses import Relativistic as Relativistic
     from ganloss.losses import RelativisticAverage as RelativisticAverage
     from ganloss.losses import SoftmaxGAN as SoftmaxGAN
@@ -51,6 +51,12 @@ if TYPE_CHECKING:
     from ganloss.objective import WeightedSum as WeightedSum
     from ganloss.objective import every as every
     from ganloss.objective import ramp as ramp
+    from ganloss.optimisers import Adam as Adam
+    from ganloss.optimisers import Optimisers as Optimisers
+    from ganloss.optimisers import RMSprop as RMSprop
+    from ganloss.outputs import EnergyOutput as EnergyOutput
+    from ganloss.outputs import FeatureOutput as FeatureOutput
+    from ganloss.outputs import ScoreOutput as ScoreOutput
     from ganloss.penalties import DRAGAN as DRAGAN
     from ganloss.penalties import R1 as R1
     from ganloss.penalties import R2 as R2
@@ -114,17 +120,18 @@ _HOMES = {
             "GAMES",
             "Game",
             "Weighted",
-            "Adam",
-            "RMSprop",
-            "Optimisers",
             "ClipWeights",
             "SpectralNorm",
         ),
         "ganloss.games",
     ),
+    **dict.fromkeys(("Adam", "RMSprop", "Optimisers"), "ganloss.optimisers"),
+    **dict.fromkeys(("ScoreOutput", "EnergyOutput", "FeatureOutput"), "ganloss.outputs"),
 }
 
-PUBLIC_NAMES = sorted([*_HOMES, "LOSSES", "PENALTIES", "TERMS", "__version__"])
+PUBLIC_NAMES = sorted(
+    [*_HOMES, "LOSSES", "PENALTIES", "GENERATOR_PENALTIES", "TERMS", "__version__"]
+)
 __all__ = PUBLIC_NAMES  # pyright: ignore[reportUnsupportedDunderAll]
 
 __getattr__ = lazy_attributes(__name__, _HOMES)

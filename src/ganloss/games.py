@@ -1,91 +1,55 @@
 """Games: pair, penalties, constraint, critic steps and optimisers as published, in one value."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol, final
+from typing import Protocol, TypeAlias, final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils import parametrizations
 
 from ganloss._lazy import suggest
+from ganloss.augment import DiffAugment
 from ganloss.losses import (
+    BoundaryEquilibrium,
     BoundarySeeking,
     DualContrastive,
+    EnergyBased,
     FDivergence,
     GANLoss,
     Hinge,
     LeastSquares,
+    MaximumMeanDiscrepancy,
     Minimax,
     NonSaturating,
+    PullingAway,
+    Realness,
     Relativistic,
     RelativisticAverage,
     SoftmaxGAN,
+    Sphere,
     Wasserstein,
 )
 from ganloss.objective import Weight, WeightedSum, every
-from ganloss.penalties import DRAGAN, PENALTIES, R1, R2, GradientPenalty, Penalty, WGANDiv
+from ganloss.optimisers import Adam, Optimisers, RMSprop
+from ganloss.outputs import EnergyOutput, FeatureOutput, Output, ScoreOutput
+from ganloss.penalties import (
+    DRAGAN,
+    GENERATOR_PENALTIES,
+    PENALTIES,
+    R1,
+    R2,
+    Consistency,
+    GeneratorPenalty,
+    GradientPenalty,
+    LeCam,
+    PathLength,
+    Penalty,
+    WGANDiv,
+)
 
-
-class Optimiser(Protocol):
-    """Settings of an optimiser, as a value."""
-
-    @property
-    def lr(self) -> float:
-        """Learning rate."""
-        ...
-
-    def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        """Make the optimiser for these parameters."""
-        ...
-
-
-@final
-@dataclass(frozen=True)
-class Adam:
-    """Adam, in torch's fused implementation.
-
-    >>> Adam(2e-4, (0.5, 0.999))
-    Adam(lr=0.0002, betas=(0.5, 0.999))
-    """
-
-    lr: float = 2e-4
-    betas: tuple[float, float] = (0.5, 0.999)
-
-    def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        """Make the optimiser for these parameters."""
-        return torch.optim.Adam(parameters, lr=self.lr, betas=self.betas, fused=True)
-
-
-@final
-@dataclass(frozen=True)
-class RMSprop:
-    """RMSprop, with torch's multi-tensor implementation.
-
-    >>> RMSprop(5e-5)
-    RMSprop(lr=5e-05, alpha=0.99)
-    """
-
-    lr: float = 5e-5
-    alpha: float = 0.99
-
-    def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        """Make the optimiser for these parameters."""
-        return torch.optim.RMSprop(parameters, lr=self.lr, alpha=self.alpha, foreach=True)
-
-
-@final
-@dataclass(frozen=True)
-class Optimisers:
-    """One optimiser for each player."""
-
-    generator: Adam | RMSprop = field(default_factory=Adam)
-    discriminator: Adam | RMSprop = field(default_factory=Adam)
-
-    @classmethod
-    def both(cls, optimiser: Adam | RMSprop) -> "Optimisers":
-        """Use the same settings for both players."""
-        return cls(optimiser, optimiser)
+#: Of the discriminator's objective, or of the generator's.
+AnyPenalty: TypeAlias = Penalty | GeneratorPenalty | PullingAway
 
 
 class Constraint(Protocol):
@@ -163,8 +127,13 @@ class Weighted:
     Weighted(penalty=R1(), weight=10.0)
     """
 
-    penalty: Penalty
+    penalty: AnyPenalty
     weight: Weight
+
+    @property
+    def of_generator(self) -> bool:
+        """Whether it belongs to the generator's objective."""
+        return not isinstance(self.penalty, Penalty)
 
 
 @final
@@ -176,11 +145,12 @@ class Game:
 
     Args:
         pair: the two players' losses.
-        penalties: penalties of the discriminator by name, with their weights.
+        penalties: penalties of either player by name, with their weights.
         constraint: a hard constraint of the discriminator, or None.
         critic_steps: updates of the discriminator for each update of the generator, each on a
             fresh batch of real samples.
         optimisers: settings of both players' optimisers.
+        output: what the discriminator gives for each sample.
 
     >>> from ganloss import GAMES
     >>> GAMES["wgan-gp"].critic_steps
@@ -194,6 +164,7 @@ class Game:
     constraint: ClipWeights | SpectralNorm | None = None
     critic_steps: int = 1
     optimisers: Optimisers = field(default_factory=Optimisers)
+    output: Output = field(default_factory=ScoreOutput)
 
     def __post_init__(self) -> None:
         if self.critic_steps < 1:
@@ -201,7 +172,35 @@ class Game:
 
     def discriminator_objective(self) -> WeightedSum:
         """The declared sum the discriminator minimises."""
-        return WeightedSum(adv=1.0, **{name: w.weight for name, w in self.penalties.items()})
+        return WeightedSum(adv=1.0, **self._weights(of_generator=False))
+
+    def generator_objective(self) -> WeightedSum:
+        """The declared sum the generator minimises."""
+        return WeightedSum(adv=1.0, **self._weights(of_generator=True))
+
+    def _weights(self, *, of_generator: bool) -> dict[str, Weight]:
+        items = self.penalties.items()
+        return {name: w.weight for name, w in items if w.of_generator == of_generator}
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether it augments samples, which points in the plane cannot be.
+
+        >>> from ganloss import GAMES
+        >>> GAMES["cr-gan"].needs_images, GAMES["hinge"].needs_images
+        (True, False)
+        """
+        penalties = (w.penalty for w in self.penalties.values())
+        return any(isinstance(p, Consistency) and isinstance(p.augment, DiffAugment)
+                   for p in penalties)  # fmt: skip
+
+    @property
+    def has_state(self) -> bool:
+        """Whether the pair or a penalty has a state that training moves."""
+        parts = (self.pair, *(w.penalty for w in self.penalties.values()))
+        return any(
+            not isinstance(part, PullingAway) and part.controller() is not None for part in parts
+        )
 
     def with_penalty(self, name: str, weight: float) -> "Game":
         """Give the same game with this penalty added or re-weighted; weight 0 removes it.
@@ -247,13 +246,17 @@ class Game:
         return replace(self, penalties=lazy)
 
 
-def _usual(name: str) -> Penalty:
+def _usual(name: str) -> AnyPenalty:
+    known = {**PENALTIES.public_names_by_entry(), **GENERATOR_PENALTIES.public_names_by_entry()}
+    if name not in known:
+        raise KeyError(f"no penalty {name!r}{suggest(name, known)}")
+    cls = PENALTIES[name] if name in PENALTIES else GENERATOR_PENALTIES[name]
     try:
-        return PENALTIES[name]()
+        return cls()
     except TypeError as error:
         raise ValueError(
             f"penalty {name!r} must be given arguments, so it has no usual form; put it into the "
-            f"penalties of a Game in Python, as a Weighted({PENALTIES[name].__name__}(...), weight)"
+            f"penalties of a Game in Python, as a Weighted({cls.__name__}(...), weight)"
         ) from error
 
 
@@ -265,15 +268,21 @@ def _number(name: str, weight: Weight) -> float:
 
 _DCGAN = Optimisers.both(Adam(2e-4, (0.5, 0.999)))
 
+_SAGAN = Optimisers(generator=Adam(1e-4, (0.0, 0.9)), discriminator=Adam(4e-4, (0.0, 0.9)))
+_SHIFT = DiffAugment(("translation",))
+
 #: Published games by name. Sources: minimax and ns, Goodfellow et al. 2014 with DCGAN's optimiser
-#: (Radford et al. 2016); lsgan, Mao et al. 2017; wgan, Arjovsky et al. 2017, algorithm 1; wgan-gp,
-#: Gulrajani et al. 2017, algorithm 1; hinge, Zhang et al. 2019 (SAGAN: spectral norm, two learning
-#: rates); ns-r1, Mescheder et al. 2018; r3gan, Huang et al. 2024; dragan, Kodali et al. 2017;
-#: wgan-div, Wu et al. 2018 (k and p; steps and optimiser as wgan-gp); rgan, ragan, ralsgan (here
-#: half as large, which Adam does not see) and rahinge, Jolicoeur-Martineau 2019; fgan-*, Nowozin et
-#: al. 2016; softmax-gan, Lin 2017; bgan, Hjelm et al. 2018; dual-contrastive, Yu et al. 2021, with
-#: StyleGAN2's R1 and DCGAN's optimiser. Energies (ebgan, began) need an autoencoder and features
-#: (MMD, sphere) a discriminator of many outputs, so they are pairs and no games.
+#: (Radford et al. 2016), which those without one below have as well; lsgan, Mao et al. 2017; wgan,
+#: Arjovsky et al. 2017, algorithm 1; wgan-gp, Gulrajani et al. 2017, algorithm 1; wgan-lp, Petzka
+#: et al. 2018; hinge, Zhang et al. 2019 (SAGAN: spectral norm, two learning rates); ns-r1,
+#: Mescheder et al. 2018; r3gan, Huang et al. 2024; dragan, Kodali et al. 2017; wgan-div, Wu et al.
+#: 2018 (k and p; steps and optimiser as wgan-gp); rgan, ragan, ralsgan (here half as large, which
+#: Adam does not see) and rahinge, Jolicoeur-Martineau 2019; fgan-*, Nowozin et al. 2016;
+#: softmax-gan, Lin 2017; bgan, Hjelm et al. 2018; dual-contrastive, Yu et al. 2021, with
+#: StyleGAN2's R1; stylegan2, Karras et al. 2020; lecam, Tseng et al. 2021, cr-gan, Zhang et al.
+#: 2020, and bcr-gan, Zhao et al. 2021, on hinge; ebgan, Zhao et al. 2017; began, Berthelot et al.
+#: 2017; mmd-gan, Li et al. 2017, without their autoencoder; sphere, Park & Kwon 2019; realness,
+#: Xiangli et al. 2020.
 GAMES: dict[str, Game] = {
     "minimax": Game(Minimax(), optimisers=_DCGAN),
     "ns": Game(NonSaturating(), optimisers=_DCGAN),
@@ -290,6 +299,12 @@ GAMES: dict[str, Game] = {
         critic_steps=5,
         optimisers=Optimisers.both(Adam(1e-4, (0.0, 0.9))),
     ),
+    "wgan-lp": Game(
+        Wasserstein(),
+        penalties={"gp": Weighted(GradientPenalty(one_sided=True), 10.0)},
+        critic_steps=5,
+        optimisers=Optimisers.both(Adam(1e-4, (0.0, 0.9))),
+    ),
     "wgan-div": Game(
         Wasserstein(),
         penalties={"wgan-div": Weighted(WGANDiv(), 2.0)},
@@ -299,9 +314,7 @@ GAMES: dict[str, Game] = {
     "hinge": Game(
         Hinge(),
         constraint=SpectralNorm(),
-        optimisers=Optimisers(
-            generator=Adam(1e-4, (0.0, 0.9)), discriminator=Adam(4e-4, (0.0, 0.9))
-        ),
+        optimisers=_SAGAN,
     ),
     "ns-r1": Game(
         NonSaturating(),
@@ -332,6 +345,52 @@ GAMES: dict[str, Game] = {
     ),
     "softmax-gan": Game(SoftmaxGAN(), optimisers=_DCGAN),
     "bgan": Game(BoundarySeeking(), optimisers=_DCGAN),
+    "stylegan2": Game(
+        NonSaturating(),
+        penalties={
+            "r1": Weighted(R1(), every(16, 10.0)),
+            "path-length": Weighted(PathLength(), every(4, 2.0)),
+        },
+        optimisers=Optimisers.both(Adam(2e-3, (0.0, 0.99))),
+    ),
+    "lecam": Game(
+        Hinge(),
+        penalties={"lecam": Weighted(LeCam(), 0.3)},
+        constraint=SpectralNorm(),
+        optimisers=_SAGAN,
+    ),
+    "cr-gan": Game(
+        Hinge(),
+        penalties={"consistency": Weighted(Consistency(_SHIFT), 10.0)},
+        constraint=SpectralNorm(),
+        optimisers=_SAGAN,
+    ),
+    "bcr-gan": Game(
+        Hinge(),
+        penalties={"consistency": Weighted(Consistency(_SHIFT, on="both"), 10.0)},
+        constraint=SpectralNorm(),
+        optimisers=_SAGAN,
+    ),
+    "ebgan": Game(
+        EnergyBased(margin=10.0),
+        penalties={"pulling-away": Weighted(PullingAway(), 0.1)},
+        optimisers=_DCGAN,
+        output=EnergyOutput("euclidean"),
+    ),
+    "began": Game(
+        BoundaryEquilibrium(),
+        optimisers=Optimisers.both(Adam(1e-4, (0.5, 0.999))),
+        output=EnergyOutput("absolute"),
+    ),
+    "mmd-gan": Game(
+        MaximumMeanDiscrepancy("gaussian"),
+        constraint=ClipWeights(0.01),
+        critic_steps=5,
+        optimisers=Optimisers.both(RMSprop(5e-5)),
+        output=FeatureOutput(16),
+    ),
+    "sphere": Game(Sphere(), optimisers=_DCGAN, output=FeatureOutput(64)),
+    "realness": Game(Realness(), optimisers=_DCGAN, output=FeatureOutput(20)),
 }
 
 #: Names people type for them.

@@ -160,6 +160,23 @@ def _sphere_moments(x: Array) -> float:
     return float((d + d**2 + d**3).mean())
 
 
+def _realness(x: Array, centre: float) -> float:
+    """KL of a normal bump from each sample's softmax; one score s is the logits (0, s)."""
+    logits = x.reshape(len(x), -1)
+    if logits.shape[1] == 1:
+        logits = np.concatenate([0 * logits, logits], 1)
+    count = logits.shape[1]
+    places = np.array([-1 + (2 * k + 1) / count for k in range(count)])
+    bump = np.exp(-((places - centre) ** 2) / (2 * 0.25**2))
+    p = bump / bump.sum()
+    shifted = logits - logits.max(1, keepdims=True)
+    log_q = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    return float((p * (np.log(p) - log_q)).sum(1).mean())
+
+
+#: Entropy of a coin whose odds are e^8 to 1.
+_SMALL_ENTROPY = math.log1p(math.exp(-8)) + 8 * math.exp(-8) / (1 + math.exp(-8))
+
 _QUARTER = math.pi / 2 + math.pi**2 / 4 + math.pi**3 / 8
 
 LOSSES |= {
@@ -232,6 +249,17 @@ LOSSES |= {
             ("discriminator", [1.0], [1.0], 0.0),
             ("generator", [0.0], [1.0], -_QUARTER),
             ("discriminator", [0.0], [1.0], _QUARTER - math.pi - math.pi**2 - math.pi**3),
+        ),
+    ),
+    "Realness()": PairFormula(
+        discriminator=lambda r, f: _realness(r, 0.5) + _realness(f, -0.5),
+        generator=lambda r, f: _realness(f, 0.5) - _realness(f, -0.5),
+        closed=(
+            # Anchors that leave nothing to the other outcome: two coins, log 2 each, less what two
+            # anchors of probability e^-8 keep to themselves.
+            ("discriminator", [0.0], [0.0], 2 * (LOG2 - _SMALL_ENTROPY)),
+            ("generator", [0.0], [0.0], 0.0),
+            ("generator", [0.0], [3.0], -3.0 * math.tanh(4)),
         ),
     ),
     "EnergyBased()": PairFormula(

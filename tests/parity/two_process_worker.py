@@ -4,7 +4,6 @@ A number of micro-batches other than 0 brings augmentation and clipped gradients
 """
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +36,6 @@ def main(name: str, target: Path, *, local_epsilon: bool, accumulate: int) -> No
         _make_epsilon_local(hardware.rank)
     make = {"pix2pix": pix2pix, "cyclegan": cyclegan, "classes": classes}.get(name)
     game = GAMES.get(name)
-    if game is not None and not local_epsilon:
-        game = replace(game, pair=game.pair.globally())
     engine, networks = make(hardware) if make else noise_to_image(game, hardware, accumulate)
     for _ in range(STEPS):
         engine.advance()

@@ -128,4 +128,4 @@ def test_wrong_settings_are_refused() -> None:
 
 def test_a_penalty_that_must_be_given_arguments_is_no_flag() -> None:
     with pytest.raises(ValueError, match="in Python, as a Weighted"):
-        gl.GAMES["hinge"].with_penalty("lecam", 0.3)
+        gl.GAMES["hinge"].with_penalty("consistency", 10.0)

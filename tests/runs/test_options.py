@@ -70,10 +70,12 @@ def test_the_augmentation_is_what_the_flag_says() -> None:
 
 
 def test_points_are_not_augmented_as_images_are() -> None:
-    check_augment(None, (2,))
-    check_augment(DiffAugment(), (1, 8, 8))
+    check_augment(None, GAMES["hinge"], "hinge", (2,))
+    check_augment(DiffAugment(), GAMES["cr-gan"], "cr-gan", (1, 8, 8))
+    with pytest.raises(UsageError, match="compares images with shifted ones"):
+        check_augment(None, GAMES["cr-gan"], "cr-gan", (2,))
     with pytest.raises(UsageError, match=r"a sample of these data has shape \(2,\)"):
-        check_augment(DiffAugment(), (2,))
+        check_augment(DiffAugment(), GAMES["hinge"], "hinge", (2,))
 
 
 @pytest.mark.parametrize("name", ["ragan", "ralsgan", "rahinge"])
@@ -86,7 +88,13 @@ def test_a_statistic_of_the_batch_is_not_cut_into_micro_batches(name: str) -> No
 
 def test_every_other_published_game_is_cut() -> None:
     whole = {canonical_name(name) for name, game in GAMES.items() if game.pair.batch_statistic}
-    assert whole == {"ragan", "ralsgan", "rahinge", "dual-contrastive", "softmax-gan"}
+    assert whole == {
+        "ragan", "ralsgan", "rahinge", "dual-contrastive", "softmax-gan", "mmd-gan",
+    }  # fmt: skip
+    whole |= {"ebgan", "began", "lecam", "stylegan2"}  # by a penalty, or for their state
+    for name in whole:
+        with pytest.raises(UsageError, match="leave --accumulate out"):
+            game_for(replace(SETTINGS, loss=name, accumulate=4))
     for name in {canonical_name(name) for name in GAMES} - whole:
         game_for(replace(SETTINGS, loss=name, accumulate=4))
 

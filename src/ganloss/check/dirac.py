@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ganloss.games import Game
-from ganloss.penalties import Critic
+from ganloss.penalties import Critic, Penalty
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class DiracGAN:
         penalties = {
             name: weighted.penalty(critic, real=real, fake=fake)
             for name, weighted in self.game.penalties.items()
+            if isinstance(weighted.penalty, Penalty)
         }
         d_loss = self.game.discriminator_objective()(0, adv=adversarial, **penalties).total
         return d_loss, pair.generator(real=psi * real, fake=psi * fake)

@@ -11,9 +11,10 @@ from typing import Any
 
 from ganloss._errors import CheckpointError, UsageError
 from ganloss._version import __version__
-from ganloss.games import GAMES, Adam, Game, canonical_name
+from ganloss.games import GAMES, Game, canonical_name
 from ganloss.lab.statistics import LEVEL, seeds_needed, smallest_p
 from ganloss.lab.vary import combinations
+from ganloss.optimisers import Adam
 from ganloss.runs.settings import TASKS, RunSettings
 
 #: Compared where nothing is asked for.

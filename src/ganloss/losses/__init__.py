@@ -7,6 +7,7 @@ from ganloss._lazy import Registry, lazy_attributes
 if TYPE_CHECKING:
     from ganloss.losses._pair import ElementwisePair as ElementwisePair
     from ganloss.losses._pair import GANLoss as GANLoss
+    from ganloss.losses._pair import PairController as PairController
     from ganloss.losses.adversarial import BoundarySeeking as BoundarySeeking
     from ganloss.losses.adversarial import Hinge as Hinge
     from ganloss.losses.adversarial import LeastSquares as LeastSquares
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ganloss.losses.energy import PullingAway as PullingAway
     from ganloss.losses.features import MaximumMeanDiscrepancy as MaximumMeanDiscrepancy
     from ganloss.losses.features import Sphere as Sphere
+    from ganloss.losses.realness import Realness as Realness
     from ganloss.losses.relativistic import Relativistic as Relativistic
     from ganloss.losses.relativistic import RelativisticAverage as RelativisticAverage
 
@@ -42,6 +44,7 @@ LOSSES: "Registry[type[GANLoss]]" = Registry(
         "boundary-seeking": "ganloss.losses.adversarial:BoundarySeeking",
         "mmd": "ganloss.losses.features:MaximumMeanDiscrepancy",
         "sphere": "ganloss.losses.features:Sphere",
+        "realness": "ganloss.losses.realness:Realness",
         "energy-based": "ganloss.losses.energy:EnergyBased",
         "boundary-equilibrium": "ganloss.losses.energy:BoundaryEquilibrium",
     },
@@ -50,6 +53,7 @@ LOSSES: "Registry[type[GANLoss]]" = Registry(
 _HOMES = LOSSES.public_names() | {
     "GANLoss": "ganloss.losses._pair",
     "ElementwisePair": "ganloss.losses._pair",
+    "PairController": "ganloss.losses._pair",
     "BoundaryEquilibriumControl": "ganloss.losses.energy",
     "PullingAway": "ganloss.losses.energy",
 }

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar, TypeAlias, final
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganloss._scores import (
     Reduction,
@@ -63,6 +63,11 @@ class GANLoss(ABC):
     def globally(self) -> "GANLoss":
         """Give the same pair with its batch statistics, if any, taken over all processes."""
         return self
+
+    def controller(self, *, across_processes: bool = False) -> "PairController | None":
+        """Give what holds this pair's state in training and moves it; None without a state."""
+        del across_processes
+        return None
 
     @final
     def discriminator(
@@ -214,3 +219,31 @@ class ElementwisePair(GANLoss):
     @final
     def _generator(self, real: Tensor | None, fake: Tensor) -> Sides:
         return None, self.generator_side(fake)
+
+
+class PairController(nn.Module, ABC):
+    """A pair with a state: it is called as the pair is, and D's turn moves the state.
+
+    The state is in buffers, so it is saved, moved and loaded with everything else.
+    """
+
+    @property
+    @abstractmethod
+    def pair(self) -> GANLoss:
+        """The pair with the state as it is now."""
+
+    @abstractmethod
+    def update(self, *, real: Scores, fake: Scores) -> None:
+        """Move the state by the scores of a turn of D."""
+
+    @final
+    def discriminator(self, *, real: Scores, fake: Scores) -> Tensor:
+        """Loss of the discriminator; the state moves afterwards."""
+        loss = self.pair.discriminator(real=real, fake=fake)
+        self.update(real=real, fake=fake)
+        return loss
+
+    @final
+    def generator(self, *, fake: Scores, real: Scores | None = None) -> Tensor:
+        """Loss of the generator; the state stays."""
+        return self.pair.generator(fake=fake, real=real)

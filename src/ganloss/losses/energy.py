@@ -1,15 +1,15 @@
 """Pairs of energies: the discriminator lowers real scores, usually errors of an autoencoder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize, relu
 
 from ganloss._processes import gathered
 from ganloss._scores import check_tensor, per_sample, scales
-from ganloss.losses._pair import ElementwisePair
+from ganloss.losses._pair import ElementwisePair, PairController
 
 Scores = Tensor | list[Tensor]
 
@@ -74,7 +74,10 @@ class PullingAway:
             \Big(\frac{s_i \cdot s_j}{\lVert s_i \rVert \lVert s_j \rVert}\Big)^2
 
     1 for identical codes, 0 for orthogonal ones, whatever their lengths. A zero code counts as
-    orthogonal to all others. It is a statistic of the local batch, and a loss of the generator.
+    orthogonal to all others. It is a statistic of the whole batch, and a loss of the generator.
+
+    Args:
+        across_processes: compare the codes of all processes; otherwise those of the local batch.
 
     Use: G's step of an energy-based GAN, on the encoder's codes; weight 0.1 in the paper.
 
@@ -93,6 +96,12 @@ class PullingAway:
 
     batch_statistic: ClassVar[bool] = True
 
+    across_processes: bool = False
+
+    def over_all_processes(self) -> "PullingAway":
+        """Give the same penalty of the codes of all processes."""
+        return replace(self, across_processes=True)
+
     def __call__(self, codes: Tensor) -> Tensor:
         """Mean squared cosine between different samples' codes.
 
@@ -103,7 +112,7 @@ class PullingAway:
             TypeError: codes are not a tensor of floating point numbers.
             ValueError: fewer than two samples.
         """
-        codes = check_tensor(codes, "codes")
+        codes = gathered(check_tensor(codes, "codes"), across_processes=self.across_processes)
         count = codes.shape[0]
         if count < 2:
             raise ValueError("codes hold one sample; pulling away needs at least two")
@@ -130,8 +139,10 @@ class BoundaryEquilibrium(ElementwisePair):
 
     Args:
         k: weight of the fake side, between 0 and 1; a number, or the controller's buffer.
+        gamma: wanted ratio of the generated to the real samples' error; lower means less diverse.
+        rate: how fast the controller moves k, 0.001 in the paper.
 
-    Use: With an autoencoder as discriminator and its controller; no other pair of GAMES takes one.
+    Use: With an autoencoder as discriminator, and its controller (``controller()``).
 
     Cost: One mean per side; the autoencoder costs more.
 
@@ -149,7 +160,19 @@ class BoundaryEquilibrium(ElementwisePair):
 
     real_is_low: ClassVar[bool] = True
 
-    k: float | Tensor
+    k: float | Tensor = 0.0
+    gamma: float = 0.5
+    rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.gamma <= 1:
+            raise ValueError(f"gamma is {self.gamma}; the ratio of errors lies between 0 and 1")
+
+    def controller(self, *, across_processes: bool = False) -> "BoundaryEquilibriumControl":
+        """Give what holds k and moves it."""
+        return BoundaryEquilibriumControl(
+            self.gamma, self.rate, k=float(self.k), across_processes=across_processes
+        )
 
     def real_side(self, scores: Tensor) -> Tensor:
         """Give the error."""
@@ -164,7 +187,7 @@ class BoundaryEquilibrium(ElementwisePair):
         return scores
 
 
-class BoundaryEquilibriumControl(nn.Module):
+class BoundaryEquilibriumControl(PairController):
     r"""Controller of BEGAN: holds *k* and moves it towards the wanted ratio of errors.
 
     .. math::
@@ -173,36 +196,41 @@ class BoundaryEquilibriumControl(nn.Module):
     Args:
         gamma: wanted ratio of the generated to the real samples' error; lower means less diverse.
         rate: :math:`\lambda`, 0.001 in the paper.
+        k: where k begins, 0 in the paper.
         across_processes: use the errors of all processes; otherwise k is local.
 
     >>> import torch
     >>> control = BoundaryEquilibriumControl(gamma=0.5, rate=0.1)
     >>> control.update(real=torch.tensor([4.0]), fake=torch.tensor([1.0]))
     >>> control.pair
-    BoundaryEquilibrium(k=tensor(0.1000))
+    BoundaryEquilibrium(k=tensor(0.1000), gamma=0.5, rate=0.1)
     """
 
     k: Tensor
 
     def __init__(
-        self, gamma: float = 0.5, rate: float = 1e-3, *, across_processes: bool = False
+        self,
+        gamma: float = 0.5,
+        rate: float = 1e-3,
+        *,
+        k: float = 0.0,
+        across_processes: bool = False,
     ) -> None:
-        if not 0 <= gamma <= 1:
-            raise ValueError(f"gamma is {gamma}; the ratio of errors lies between 0 and 1")
         super().__init__()
-        self.gamma, self.rate, self.across_processes = gamma, rate, across_processes
-        self.register_buffer("k", torch.zeros(()))
+        self._settings = BoundaryEquilibrium(k, gamma, rate)
+        self.across_processes = across_processes
+        self.register_buffer("k", torch.tensor(k))
 
     @property
     def pair(self) -> BoundaryEquilibrium:
         """The pair with k as it is now."""
-        return BoundaryEquilibrium(k=self.k.clone())
+        return replace(self._settings, k=self.k.clone())
 
     def update(self, *, real: Scores, fake: Scores) -> None:
         """Move k after a step, by the errors of real and of newly generated samples."""
         with torch.no_grad():
-            drift = self.gamma * self._mean(real, "real") - self._mean(fake, "fake")
-            self.k.copy_((self.k + self.rate * drift).clamp(0, 1))
+            drift = self._settings.gamma * self._mean(real, "real") - self._mean(fake, "fake")
+            self.k.copy_((self.k + self._settings.rate * drift).clamp(0, 1))
 
     def convergence(self, *, real: Scores, fake: Scores) -> Tensor:
         r"""Give the global measure :math:`E\,D(x) + |\gamma\, E\,D(x) - E\,D(G(z))|`.
@@ -214,7 +242,7 @@ class BoundaryEquilibriumControl(nn.Module):
         """
         with torch.no_grad():
             error = self._mean(real, "real")
-            return error + (self.gamma * error - self._mean(fake, "fake")).abs()
+            return error + (self._settings.gamma * error - self._mean(fake, "fake")).abs()
 
     def _mean(self, scores: Scores, name: str) -> Tensor:
         values = torch.stack([per_sample(scale).mean() for scale in scales(scores, name)])

@@ -13,8 +13,12 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
 
 from ganloss._errors import UsageError
+from ganloss.outputs import EnergyOutput, FeatureOutput, Output, ScoreOutput
 
 _POINT_LATENT, _POINT_WIDTH = 16, 128
+#: Points in the plane are given back through a single number, or every point would be.
+_POINT_CODE = 1
+_SCORES = ScoreOutput()
 
 
 class Generator(nn.Module):
@@ -101,6 +105,14 @@ class MLPGenerator(Generator):
         return self.layers(self.join(z, labels)).view(-1, *self._shape)
 
 
+def _head(inputs: int, classes: int, features: int) -> nn.Module:
+    return nn.Linear(inputs, features) if features else Projection(inputs, classes)
+
+
+def _given_classes(head: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
+    return head(x, labels) if isinstance(head, Projection) else head(x)
+
+
 class MLPDiscriminator(nn.Module):
     """Three-layer discriminator for tiny images, or for points.
 
@@ -108,7 +120,9 @@ class MLPDiscriminator(nn.Module):
     torch.Size([2])
     """
 
-    def __init__(self, shape: tuple[int, ...], width: int = 256, classes: int = 0) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], width: int = 256, classes: int = 0, features: int = 0
+    ) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Flatten(),
@@ -117,11 +131,11 @@ class MLPDiscriminator(nn.Module):
             nn.Linear(width, width),
             nn.LeakyReLU(0.2),
         )
-        self.head = Projection(width, classes)
+        self.head = _head(width, classes, features)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Give one raw score per sample, ``(N,)``."""
-        return self.head(self.layers(x), labels)
+        """Give one raw score per sample, ``(N,)``, or its features."""
+        return _given_classes(self.head, self.layers(x), labels)
 
 
 def _normalise_features(x: Tensor) -> Tensor:
@@ -178,20 +192,56 @@ class ConvDiscriminator(nn.Module):
     torch.Size([2])
     """
 
-    def __init__(self, shape: tuple[int, ...], width: int = 32, classes: int = 0) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], width: int = 32, classes: int = 0, features: int = 0
+    ) -> None:
         super().__init__()
         channels, size, _ = shape
         widths = [channels, *_widths(size, width)]
         self.blocks = nn.ModuleList(
             nn.Conv2d(before, after, 4, stride=2, padding=1) for before, after in pairwise(widths)
         )
-        self.head = Projection(widths[-1] * 16, classes)
+        self.head = _head(widths[-1] * 16, classes, features)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Give one raw score per image, ``(N,)``."""
+        """Give one raw score per image, ``(N,)``, or its features."""
         for convolve in self.blocks:
             x = leaky_relu(convolve(x), 0.2)
-        return self.head(x.flatten(1), labels)
+        return _given_classes(self.head, x.flatten(1), labels)
+
+
+class AutoencoderDiscriminator(nn.Module):
+    """Scores a sample by how badly an autoencoder gives it back: an energy, low for real ones.
+
+    Args:
+        encoder: samples to codes ``(N, d)``.
+        decoder: codes to samples.
+        distance: ``"euclidean"`` or ``"absolute"``, as in :class:`~ganloss.EnergyOutput`.
+
+    References:
+        Zhao et al., "Energy-based Generative Adversarial Network", ICLR 2017, arXiv:1609.03126,
+        section 2.3; Berthelot et al., "BEGAN", 2017, arXiv:1703.10717, section 3.1.
+
+    >>> D = AutoencoderDiscriminator(nn.Identity(), nn.Identity(), "euclidean")
+    >>> D(torch.ones(2, 3))
+    tensor([0., 0.])
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, distance: str) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self._distance = encoder, decoder, distance
+
+    def codes(self, x: Tensor) -> Tensor:
+        """Give the codes of samples, ``(N, d)``."""
+        return self.encoder(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give the energy of each sample, ``(N,)``."""
+        error = (x - self.decoder(self.codes(x))).flatten(1)
+        if self._distance == "absolute":
+            return error.abs().mean(1)
+        # At an error of 0 the norm has the subgradient 0.
+        return torch.linalg.vector_norm(error, dim=1)
 
 
 def reference_generator(shape: tuple[int, ...], classes: int = 0) -> Generator:
@@ -212,14 +262,43 @@ def reference_generator(shape: tuple[int, ...], classes: int = 0) -> Generator:
     return ConvGenerator(shape, classes=classes)
 
 
-def reference_discriminator(shape: tuple[int, ...], classes: int = 0) -> nn.Module:
-    """Give the reference discriminator; as :func:`reference_generator`."""
+def reference_discriminator(
+    shape: tuple[int, ...], classes: int = 0, output: Output = _SCORES
+) -> nn.Module:
+    """Give the reference discriminator.
+
+    Args:
+        shape: of one sample: ``(2,)``, or channels, height and width.
+        classes: number of classes, or 0.
+        output: what it gives for each sample: a score, an autoencoder's error, or features.
+
+    Raises:
+        UsageError: the size is not a power of two from 8 to 256, or there are classes and no score.
+
+    >>> reference_discriminator((1, 8, 8), output=FeatureOutput(16))(torch.zeros(2, 1, 8, 8)).shape
+    torch.Size([2, 16])
+    """
+    if classes and not isinstance(output, ScoreOutput):
+        raise UsageError(
+            "this loss looks at energies or features, and the reference discriminator knows "
+            "classes only by a score; leave --cond out, or choose another loss, e.g. --loss hinge"
+        )
+    if isinstance(output, EnergyOutput):
+        decoder = reference_generator(shape)
+        encoder = _discriminator(shape, 0, _POINT_CODE if len(shape) == 1 else decoder.latent)
+        if len(shape) == 1:
+            decoder = MLPGenerator(shape, latent=_POINT_CODE, width=_POINT_WIDTH)
+        return AutoencoderDiscriminator(encoder, decoder, output.distance)
+    return _discriminator(shape, classes, output.count if isinstance(output, FeatureOutput) else 0)
+
+
+def _discriminator(shape: tuple[int, ...], classes: int, features: int) -> nn.Module:
     if len(shape) == 1:
-        return MLPDiscriminator(shape, width=_POINT_WIDTH, classes=classes)
+        return MLPDiscriminator(shape, _POINT_WIDTH, classes, features)
     _check_size(shape)
     if shape[1] == 8:
-        return MLPDiscriminator(shape, classes=classes)
-    return ConvDiscriminator(shape, classes=classes)
+        return MLPDiscriminator(shape, classes=classes, features=features)
+    return ConvDiscriminator(shape, classes=classes, features=features)
 
 
 def _check_size(shape: tuple[int, ...]) -> None:

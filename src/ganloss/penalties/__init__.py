@@ -45,19 +45,31 @@ PENALTIES: "Registry[type[Penalty]]" = Registry(
     },
 )
 
-_HOMES = PENALTIES.public_names() | {
-    "Critic": "ganloss.penalties.critic",
-    "Penalty": "ganloss.penalties._penalty",
-    "GeneratorPenalty": "ganloss.penalties._penalty",
-    "LeCamAverages": "ganloss.penalties.scores",
-    **dict.fromkeys(
-        ("LatentConsistency", "ModeSeeking", "PathLength", "PathLengthMean"),
-        "ganloss.penalties.latent",
-    ),
-}
+#: Every penalty of a generator by name.
+GENERATOR_PENALTIES: "Registry[type[GeneratorPenalty]]" = Registry(
+    "penalty",
+    {
+        "path-length": "ganloss.penalties.latent:PathLength",
+        "mode-seeking": "ganloss.penalties.latent:ModeSeeking",
+        "latent-consistency": "ganloss.penalties.latent:LatentConsistency",
+        "pulling-away": "ganloss.losses.energy:PullingAway",
+    },
+)
+
+_HOMES = (
+    PENALTIES.public_names()
+    | GENERATOR_PENALTIES.public_names()
+    | {
+        "Critic": "ganloss.penalties.critic",
+        "Penalty": "ganloss.penalties._penalty",
+        "GeneratorPenalty": "ganloss.penalties._penalty",
+        "LeCamAverages": "ganloss.penalties.scores",
+        "PathLengthMean": "ganloss.penalties.latent",
+    }
+)
 
 __getattr__ = lazy_attributes(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:
-    return sorted([*_HOMES, "PENALTIES"])
+    return sorted([*_HOMES, "PENALTIES", "GENERATOR_PENALTIES"])

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganloss._random import Draws
 
@@ -30,6 +30,14 @@ class Penalty(ABC):
     def over_all_processes(self) -> "Penalty":
         """Give the same penalty as a statistic of the global batch; itself if it is none."""
         return self
+
+    def controller(self, *, across_processes: bool = False) -> nn.Module | None:
+        """Give what holds this penalty's state in training and moves it; None without a state.
+
+        It is called as the penalty is.
+        """
+        del across_processes
+        return None
 
     @property
     @abstractmethod
@@ -109,6 +117,17 @@ class GeneratorPenalty(ABC):
 
     #: Whether it compares ``latents`` with ``others``.
     needs_others: ClassVar[bool] = False
+    #: It is no mean over samples.
+    batch_statistic: ClassVar[bool] = False
+
+    def over_all_processes(self) -> "GeneratorPenalty":
+        """Give the same penalty as a statistic of the global batch; itself if it is none."""
+        return self
+
+    def controller(self, *, across_processes: bool = False) -> nn.Module | None:
+        """Give what holds this penalty's state in training and moves it; None without a state."""
+        del across_processes
+        return None
 
     @final
     def __call__(

@@ -1,7 +1,7 @@
 """Penalties of a generator, which run it on latents themselves."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, final
 
@@ -29,6 +29,7 @@ class PathLength(GeneratorPenalty):
 
     Args:
         average: *a*, a number or the controller's buffer.
+        rate: how fast the controller moves it, 0.01 in the paper.
 
     Use: Generators with a mapping network, every 4 to 8 steps.
 
@@ -45,7 +46,16 @@ class PathLength(GeneratorPenalty):
     4.0
     """
 
-    average: float | Tensor
+    average: float | Tensor = 0.0
+    rate: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rate <= 1:
+            raise ValueError(f"rate is {self.rate}; it lies between 0 and 1 (0.01 in the paper)")
+
+    def controller(self, *, across_processes: bool = False) -> "PathLengthMean":
+        """Give what holds the average and moves it."""
+        return PathLengthMean(self.rate, across_processes=across_processes)
 
     def _penalty(
         self,
@@ -83,6 +93,9 @@ class PathLengthMean(nn.Module):
 
     .. math:: a \leftarrow a + r (E \lVert J_w^T y \rVert_2 - a)
 
+    Called as the penalty is, it moves the average first and gives the penalty with it, as
+    StyleGAN2 does.
+
     Args:
         rate: *r*, 0.01 in the paper.
         across_processes: average the norms of all processes; otherwise they are local.
@@ -91,28 +104,41 @@ class PathLengthMean(nn.Module):
     >>> mean = PathLengthMean(rate=0.5)
     >>> mean.update(torch.tensor([2.0, 4.0]))
     >>> mean.penalty
-    PathLength(average=tensor(1.5000))
+    PathLength(average=tensor(1.5000), rate=0.5)
     """
 
     average: Tensor
 
     def __init__(self, rate: float = 0.01, *, across_processes: bool = False) -> None:
-        if not 0 < rate <= 1:
-            raise ValueError(f"rate is {rate}; it lies between 0 and 1 (0.01 in the paper)")
         super().__init__()
-        self.rate, self.across_processes = rate, across_processes
+        self._settings = PathLength(rate=rate)
+        self.across_processes = across_processes
         self.register_buffer("average", torch.zeros(()))
 
     @property
     def penalty(self) -> PathLength:
         """The penalty with the average as it is now."""
-        return PathLength(self.average.clone())
+        return PathLength(self.average.clone(), self._settings.rate)
+
+    def forward(
+        self,
+        generator: Callable[[Tensor], Tensor],
+        *,
+        latents: Tensor,
+        others: Tensor | None = None,
+        random: Draws | None = None,
+    ) -> Tensor:
+        """Move the average by the norms at these latents, and give the penalty there."""
+        del others
+        lengths = self._settings.lengths(generator, latents=latents, random=random)
+        self.update(lengths)
+        return (lengths - self.average.clone()).square().mean()
 
     def update(self, lengths: Tensor) -> None:
         """Move the average by the norms of a step, ``(N,)``."""
         with torch.no_grad():
             mean = gathered(lengths.detach(), across_processes=self.across_processes).mean()
-            self.average.lerp_(mean.to(self.average), self.rate)
+            self.average.lerp_(mean.to(self.average), self._settings.rate)
 
 
 @final
@@ -125,6 +151,9 @@ class ModeSeeking(GeneratorPenalty):
 
     with mean absolute distances over the batch, and e = 0.00001. The two latents of a pair share
     their condition. The paper's weight is 1.
+
+    Args:
+        across_processes: take the mean distances over all processes; otherwise they are local.
 
     Use: Conditional generators that ignore their noise.
 
@@ -143,6 +172,13 @@ class ModeSeeking(GeneratorPenalty):
     """
 
     needs_others: ClassVar[bool] = True
+    batch_statistic: ClassVar[bool] = True
+
+    across_processes: bool = False
+
+    def over_all_processes(self) -> "ModeSeeking":
+        """Give the same penalty of the mean distances of all processes."""
+        return replace(self, across_processes=True)
 
     def _penalty(
         self,
@@ -154,8 +190,12 @@ class ModeSeeking(GeneratorPenalty):
         if others is None:
             raise TypeError("ModeSeeking needs two batches of latents")
         check_same_shape(latents, others, "latents", "others")
-        moved = (generator(latents) - generator(others)).abs().mean()
-        return 1 / (moved / (latents - others).abs().mean() + 1e-5)
+        moved = self._mean(generator(latents) - generator(others))
+        return 1 / (moved / self._mean(latents - others) + 1e-5)
+
+    def _mean(self, distance: Tensor) -> Tensor:
+        local = distance.abs().mean().reshape(1)
+        return gathered(local, across_processes=self.across_processes).mean()
 
 
 @final

@@ -11,7 +11,7 @@ from ganloss._processes import gathered
 from ganloss._random import Draws
 from ganloss._scores import Scores, per_sample, scales
 from ganloss.penalties._penalty import Penalty, noise_like
-from ganloss.penalties.critic import scores_of
+from ganloss.penalties.critic import Critic, scores_of
 
 
 @final
@@ -70,6 +70,7 @@ class LeCam(Penalty):
     Args:
         real_average: a_R, a number or the controller's buffer.
         fake_average: a_F, likewise.
+        decay: how slowly the controller moves them, 0.99 in the paper.
 
     Use: Little data, with :class:`~ganloss.Hinge`: it bounds how sure D becomes.
 
@@ -90,8 +91,17 @@ class LeCam(Penalty):
 
     differentiates: ClassVar[bool] = False
 
-    real_average: float | Tensor
-    fake_average: float | Tensor
+    real_average: float | Tensor = 0.0
+    fake_average: float | Tensor = 0.0
+    decay: float = 0.99
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.decay < 1:
+            raise ValueError(f"decay is {self.decay}; it lies between 0 and 1 (0.99 in the paper)")
+
+    def controller(self, *, across_processes: bool = False) -> "LeCamAverages":
+        """Give what holds the averages and moves them; its first update sets them."""
+        return LeCamAverages(self.decay, across_processes=across_processes)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -116,7 +126,8 @@ class LeCamAverages(nn.Module):
 
     .. math:: a \leftarrow \gamma a + (1 - \gamma) E\,D
 
-    The first update sets them, so no start value has to fade.
+    The first update sets them, so no start value has to fade. Called as the penalty is, it gives
+    the penalty with the averages of before, and moves them by the same scores.
 
     Args:
         decay: :math:`\gamma`, 0.99 in the paper.
@@ -126,7 +137,7 @@ class LeCamAverages(nn.Module):
     >>> averages = LeCamAverages()
     >>> averages.update(real=torch.ones(4), fake=-torch.ones(4))
     >>> averages.penalty
-    LeCam(real_average=tensor(1.), fake_average=tensor(-1.))
+    LeCam(real_average=tensor(1.), fake_average=tensor(-1.), decay=0.99)
     """
 
     real: Tensor
@@ -134,25 +145,46 @@ class LeCamAverages(nn.Module):
     started: Tensor
 
     def __init__(self, decay: float = 0.99, *, across_processes: bool = False) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"decay is {decay}; it lies between 0 and 1 (0.99 in the paper)")
         super().__init__()
-        self.decay, self.across_processes = decay, across_processes
+        self._settings = LeCam(decay=decay)
+        self.across_processes = across_processes
         for name in ("real", "fake", "started"):
             self.register_buffer(name, torch.zeros(()))
 
     @property
     def penalty(self) -> LeCam:
         """The penalty with the averages as they are now."""
-        return LeCam(self.real.clone(), self.fake.clone())
+        return LeCam(self.real.clone(), self.fake.clone(), self._settings.decay)
+
+    def forward(
+        self,
+        critic: Callable[..., Any],
+        *,
+        real: Tensor,
+        fake: Tensor,
+        random: Draws | None = None,
+    ) -> Tensor:
+        """Give the penalty with the averages as they are, then move them."""
+        critic = critic if isinstance(critic, Critic) else Critic(critic)
+        scores = {"real": scores_of(critic, real), "fake": scores_of(critic, fake)}
+        self._begin(**scores)
+        value = self.penalty(critic, real=real, fake=fake, random=random)
+        self.update(**scores)
+        return value
 
     def update(self, *, real: Scores, fake: Scores) -> None:
         """Move the averages after a step of D, by the scores of that step."""
-        with torch.no_grad():
-            for average, scores, name in ((self.real, real, "real"), (self.fake, fake, "fake")):
-                mean = self._mean(scores, name).to(average)
-                average.lerp_(mean, 1.0 - self.decay * self.started)
-            self.started.fill_(1.0)
+        self._move(real, fake, 1.0 - self._settings.decay * self.started)
+
+    def _begin(self, *, real: Tensor, fake: Tensor) -> None:
+        """Set averages that were never moved; done without asking the device whether they were."""
+        self._move(real, fake, 1.0 - self.started)
+
+    @torch.no_grad()
+    def _move(self, real: Scores, fake: Scores, share: Tensor) -> None:
+        for average, scores, name in ((self.real, real, "real"), (self.fake, fake, "fake")):
+            average.lerp_(self._mean(scores, name).to(average), share)
+        self.started.fill_(1.0)
 
     def _mean(self, scores: Scores, name: str) -> Tensor:
         values = torch.stack([per_sample(scale).mean() for scale in scales(scores, name)])

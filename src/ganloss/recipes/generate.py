@@ -11,12 +11,13 @@ from ganloss._random import Draws
 from ganloss.augment import DiffAugment
 from ganloss.engine.phase import Phase, Turn
 from ganloss.games import Game
-from ganloss.objective import Losses, WeightedSum
-from ganloss.penalties import Critic, Penalty
+from ganloss.objective import Losses
+from ganloss.penalties import Critic
+from ganloss.recipes._rules import Rules
 
 
 def generate(
-    game: Game,
+    game: Game | Rules,
     generator: nn.Module,
     discriminator: nn.Module,
     latent: int,
@@ -29,37 +30,39 @@ def generate(
     class equally often.
 
     Args:
-        game: pair, penalties and constraint; its optimisers are built by the caller.
+        game: pair, penalties and constraint; its optimisers are built by the caller. Where it has
+            a state, pass its :class:`~ganloss.recipes._rules.Rules` to keep hold of that.
         generator: ``G(z)`` or ``G(z, y)``, latents ``(N, latent)`` to samples.
         discriminator: ``D(x)`` or ``D(x, y)``, samples to raw scores.
         latent: length of a latent vector.
         augment: what happens to every sample, real or generated, before D sees it; penalties are
             taken at the augmented samples.
     """
-    d_objective, g_objective = game.discriminator_objective(), WeightedSum(adv=1.0)
+    rules = game if isinstance(game, Rules) else Rules(game)
+    d_objective = rules.game.discriminator_objective()
+    g_objective = rules.game.generator_objective()
 
-    def fakes(turn: Turn) -> Tensor:
-        z = latents(turn.draws, len(turn.real), latent, turn.real.dtype)
-        return generator(z) if turn.labels is None else generator(z, turn.labels)
+    def noise(turn: Turn) -> Tensor:
+        return latents(turn.draws, len(turn.real), latent, turn.real.dtype)
 
     def d_loss(turn: Turn) -> Losses:
         with torch.no_grad():
-            fake = fakes(turn)
+            fake = given(generator, turn.labels)(noise(turn))
         turn, fake = replace(turn, real=shown(turn.real, turn, "real")), shown(fake, turn, "fake")
         critic = Critic(given(discriminator, turn.labels))
-        adversarial = game.pair.discriminator(real=critic(turn.real), fake=critic(fake))
-        penalties = {
-            name: _penalty(weighted.penalty.over_all_processes(), critic, turn, fake)
-            for name, weighted in game.penalties.items()
-        }
+        adversarial = rules.pair.discriminator(real=critic(turn.real), fake=critic(fake))
+        penalties = rules.of_discriminator(critic, turn, turn.real, fake)
         return d_objective(turn.step, adv=adversarial, **penalties)
 
     def g_loss(turn: Turn) -> Losses:
-        score, fake = given(discriminator, turn.labels), fakes(turn)
-        needs_real = game.pair.generator_needs_real
+        score, make = given(discriminator, turn.labels), given(generator, turn.labels)
+        z = noise(turn)
+        fake = shown(make(z), turn, "fake")
+        needs_real = rules.generator_needs_real
         real = score(shown(turn.real, turn, "real")) if needs_real else None
-        scores = score(shown(fake, turn, "fake"))
-        return g_objective(adv=game.pair.generator(fake=scores, real=real))
+        adversarial = rules.pair.generator(fake=score(fake), real=real)
+        penalties = rules.of_generator(make, lambda: codes_of(discriminator, fake), turn, z)
+        return g_objective(turn.step, adv=adversarial, **penalties)
 
     def shown(images: Tensor, turn: Turn, kind: str) -> Tensor:
         """Give what D sees of these images; real and fake ones have numbers of their own."""
@@ -67,10 +70,9 @@ def generate(
             return images
         return augment(images, random=turn.draws, stream=f"augment-{kind}")
 
-    constraint = game.constraint
-    after_update = None if constraint is None else lambda: constraint.after_step(discriminator)
+    after_update = rules.after_update(discriminator)
     return (
-        Phase("d", discriminator, d_loss, game.critic_steps, after_update),
+        Phase("d", discriminator, d_loss, rules.game.critic_steps, after_update),
         Phase("g", generator, g_loss),
     )
 
@@ -85,5 +87,16 @@ def latents(draws: Draws, count: int, size: int, dtype: torch.dtype) -> Tensor:
     return draws.normal("latent", count, size, dtype=dtype)
 
 
-def _penalty(penalty: Penalty, critic: Critic, turn: Turn, fake: Tensor) -> Callable[[], Tensor]:
-    return lambda: penalty(critic, real=turn.real, fake=fake, random=turn.draws)
+def codes_of(discriminator: Any, samples: Tensor) -> Tensor:
+    """Give the codes of an autoencoder as discriminator.
+
+    Raises:
+        TypeError: it has none.
+    """
+    if not hasattr(discriminator, "codes"):
+        raise TypeError(
+            f"{type(discriminator).__name__} has no codes(x), which the pulling-away penalty "
+            "compares: give the discriminator that method, or leave the penalty out "
+            "(--penalty pulling-away=0)"
+        )
+    return discriminator.codes(samples)

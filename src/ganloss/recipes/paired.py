@@ -10,7 +10,8 @@ from torch.nn.functional import interpolate
 from ganloss.engine.phase import Phase, Turn
 from ganloss.games import Game
 from ganloss.objective import Losses, Weight, WeightedSum
-from ganloss.penalties import Critic, Penalty
+from ganloss.penalties import Critic
+from ganloss.recipes._rules import Rules
 from ganloss.terms import FeatureMatching
 
 #: A term of the generator: compares what was made with the target, ``term(made, target)``.
@@ -18,7 +19,7 @@ PairTerm = Callable[[Tensor, Tensor], Tensor]
 
 
 def paired(
-    game: Game,
+    game: Game | Rules,
     generator: nn.Module,
     discriminator: nn.Module,
     terms: Mapping[str, tuple[PairTerm, Weight]],
@@ -51,17 +52,18 @@ def paired(
     if feature_matching:
         judged["fm"] = feature_matching
     g_objective = WeightedSum(**judged, **weights)
-    d_objective = WeightedSum(
-        adv=discriminator_weight, **{name: w.weight for name, w in game.penalties.items()}
-    )
+    rules = game if isinstance(game, Rules) else Rules(game)
+    d_weights = rules.game.discriminator_objective().weights
+    d_objective = WeightedSum(**{**d_weights, "adv": discriminator_weight})
 
     def d_loss(turn: Turn) -> Losses:
         x = source_of(turn)
         with torch.no_grad():
             fake = _beside(x, generator(x))
         real, critic = _beside(x, turn.real), Critic(discriminator)
-        pair = game.pair.discriminator(real=critic(real), fake=critic(fake))
-        return d_objective(turn.step, adv=pair, **penalties(game, critic, turn, real, fake))
+        pair = rules.pair.discriminator(real=critic(real), fake=critic(fake))
+        penalties = rules.of_discriminator(critic, turn, real, fake)
+        return d_objective(turn.step, adv=pair, **penalties)
 
     def g_loss(turn: Turn) -> Losses:
         x = source_of(turn)
@@ -71,8 +73,8 @@ def paired(
         }
         if adversarial:
             real, fake = _beside(x, turn.real), _beside(x, made)
-            needs_real = game.pair.generator_needs_real
-            values["adv"] = game.pair.generator(
+            needs_real = rules.generator_needs_real
+            values["adv"] = rules.pair.generator(
                 fake=discriminator(fake), real=discriminator(real) if needs_real else None
             )
             if feature_matching:
@@ -82,9 +84,8 @@ def paired(
     g_phase = Phase("g", generator, g_loss)
     if not adversarial:
         return (g_phase,)
-    constraint = game.constraint
-    after_update = None if constraint is None else lambda: constraint.after_step(discriminator)
-    return Phase("d", discriminator, d_loss, game.critic_steps, after_update), g_phase
+    after_update = rules.after_update(discriminator)
+    return Phase("d", discriminator, d_loss, rules.game.critic_steps, after_update), g_phase
 
 
 def source_of(turn: Turn) -> Tensor:
@@ -96,17 +97,6 @@ def source_of(turn: Turn) -> Tensor:
     if turn.source is None:
         raise ValueError("this recipe translates images; give the engine sources=...")
     return turn.source
-
-
-def penalties(
-    game: Game, critic: Critic, turn: Turn, real: Tensor, fake: Tensor
-) -> dict[str, Callable[[], Tensor]]:
-    """Give the game's penalties, computed only when their weight is not 0."""
-
-    def thunk(penalty: Penalty) -> Callable[[], Tensor]:
-        return lambda: penalty(critic, real=real, fake=fake, random=turn.draws)
-
-    return {name: thunk(weighted.penalty) for name, weighted in game.penalties.items()}
 
 
 def _beside(x: Tensor, y: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ from ganloss.engine.phase import Phase, Turn
 from ganloss.games import Game
 from ganloss.objective import Losses, WeightedSum
 from ganloss.penalties import Critic
-from ganloss.recipes.paired import penalties, source_of
+from ganloss.recipes._rules import Rules
+from ganloss.recipes.paired import source_of
 from ganloss.terms.translation import CycleConsistency, Identity
 
 
@@ -47,7 +48,7 @@ class Translators:
 
 
 def unpaired(
-    game: Game,
+    game: Game | tuple[Rules, Rules],
     nets: Translators,
     *,
     cycle: float = 10.0,
@@ -62,7 +63,8 @@ def unpaired(
 
     Args:
         game: pair, penalties and constraint; its optimisers are built by the caller. CycleGAN as
-            published is least squares with ``adversarial=2``, which takes its ½ off.
+            published is least squares with ``adversarial=2``, which takes its ½ off. Where it has
+            a state, pass two :class:`~ganloss.recipes._rules.Rules`, of D_A and of D_B.
         nets: generators, discriminators and pools.
         cycle: weight of the cycle consistency, the paper's λ.
         identity: weight of the identity loss; the authors use λ / 2. With 0 it is not computed.
@@ -74,7 +76,8 @@ def unpaired(
         Networks", ICCV 2017, arXiv:1703.10593, eqs. 1-3, sections 4 and 5.2 (identity).
     """
     g_objective = WeightedSum(adv=adversarial, cycle=cycle, identity=identity)
-    d_objective = game.discriminator_objective()
+    of_a, of_b = (Rules(game), Rules(game)) if isinstance(game, Game) else game
+    d_objective = of_a.game.discriminator_objective()
     cycle_term, identity_term = CycleConsistency(), Identity()
     made: list[tuple[Tensor, Tensor]] = []
 
@@ -96,17 +99,18 @@ def unpaired(
         def unchanged() -> Tensor:
             return identity_term(real_a=a, real_b=b, a_to_b=nets.a_to_b, b_to_a=nets.b_to_a)
 
-        adv = _generator(game, nets.d_a, a, fake_a) + _generator(game, nets.d_b, b, fake_b)
+        adv = _generator(of_a, nets.d_a, a, fake_a) + _generator(of_b, nets.d_b, b, fake_b)
         return g_objective(turn.step, adv=adv, cycle=around, identity=unchanged)
 
     def d_loss(turn: Turn) -> Losses:
         a, b = source_of(turn), turn.real
         fake_a, fake_b = made.pop() if made else _translate(nets, a, b)
-        sides = (
-            (Critic(nets.d_a), a, shown(nets.pool_a, fake_a, turn, "pool-a")),
-            (Critic(nets.d_b), b, shown(nets.pool_b, fake_b, turn, "pool-b")),
+        fake_a = shown(nets.pool_a, fake_a, turn, "pool-a")
+        fake_b = shown(nets.pool_b, fake_b, turn, "pool-b")
+        losses = (
+            _discriminator(of_a, d_objective, turn, Critic(nets.d_a), a, fake_a),
+            _discriminator(of_b, d_objective, turn, Critic(nets.d_b), b, fake_b),
         )
-        losses = [_discriminator(game, d_objective, turn, *side) for side in sides]
         total = losses[0].total + losses[1].total
         names = losses[0].terms
         return Losses(
@@ -119,26 +123,24 @@ def unpaired(
         whole = replace(turn.draws, rows=len(everything), first=0)
         return pool(everything, random=whole, stream=stream)[first : first + len(fake)]
 
-    def after_update() -> None:
-        if game.constraint is not None:
-            game.constraint.after_step(nets.discriminators)
-
+    after_update = of_a.after_update(nets.discriminators)
     return (
         Phase("g", nets.generators, g_loss),
-        Phase("d", nets.discriminators, d_loss, game.critic_steps, after_update),
+        Phase("d", nets.discriminators, d_loss, of_a.game.critic_steps, after_update),
     )
 
 
-def _generator(game: Game, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-    scores = discriminator(real) if game.pair.generator_needs_real else None
-    return game.pair.generator(fake=discriminator(fake), real=scores)
+def _generator(rules: Rules, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+    scores = discriminator(real) if rules.generator_needs_real else None
+    return rules.pair.generator(fake=discriminator(fake), real=scores)
 
 
 def _discriminator(
-    game: Game, objective: WeightedSum, turn: Turn, critic: Critic, real: Tensor, fake: Tensor
+    rules: Rules, objective: WeightedSum, turn: Turn, critic: Critic, real: Tensor, fake: Tensor
 ) -> Losses:
-    pair = game.pair.discriminator(real=critic(real), fake=critic(fake))
-    return objective(turn.step, adv=pair, **penalties(game, critic, turn, real, fake))
+    pair = rules.pair.discriminator(real=critic(real), fake=critic(fake))
+    penalties = rules.of_discriminator(critic, turn, real, fake)
+    return objective(turn.step, adv=pair, **penalties)
 
 
 def _translate(nets: Translators, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

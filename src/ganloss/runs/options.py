@@ -7,7 +7,8 @@ from ganloss._errors import UsageError
 from ganloss.augment import DiffAugment, Operation
 from ganloss.engine.hardware import Hardware
 from ganloss.engine.rates import RateSchedule
-from ganloss.games import GAMES, Adam, Game, Optimisers, canonical_name
+from ganloss.games import GAMES, Game, canonical_name
+from ganloss.optimisers import Adam, Optimisers
 from ganloss.runs.settings import GenerateSettings, RunSettings
 
 DECAY_FROM = 0.5
@@ -95,16 +96,25 @@ def augment_for(settings: GenerateSettings) -> DiffAugment | None:
         raise UsageError(f"--diffaugment {settings.diffaugment}: {error}") from error
 
 
-def check_augment(augment: DiffAugment | None, shape: tuple[int, ...]) -> None:
+def check_augment(
+    augment: DiffAugment | None, game: Game, loss: str, shape: tuple[int, ...]
+) -> None:
     """Refuse to augment samples that are no images.
 
     Raises:
         UsageError: with the shape of a sample.
     """
-    if augment is not None and len(shape) != 3:
+    if len(shape) == 3:
+        return
+    if augment is not None:
         raise UsageError(
             f"--diffaugment changes images, and a sample of these data has shape {shape}; leave "
             "it out"
+        )
+    if game.needs_images:
+        raise UsageError(
+            f"--loss {loss} compares images with shifted ones, and a sample of these data has "
+            f"shape {shape}; choose another loss, e.g. --loss hinge"
         )
 
 
@@ -116,6 +126,7 @@ def check_micro_batches(settings: RunSettings, game: Game) -> None:
     """
     parts = {settings.loss: game.pair.batch_statistic}
     parts |= {f"penalty {n}": w.penalty.batch_statistic for n, w in game.penalties.items()}
+    parts |= {f"{settings.loss}'s controller": game.has_state}
     whole = [name for name, is_statistic in parts.items() if is_statistic]
     if settings.accumulate > 1 and whole:
         raise UsageError(

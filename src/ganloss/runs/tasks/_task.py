@@ -10,11 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from ganloss._errors import UsageError
 from ganloss._scores import scales
 from ganloss.engine.hardware import Hardware
 from ganloss.engine.loop import Engine
 from ganloss.engine.phase import Phase
-from ganloss.games import Game, Optimisers
+from ganloss.games import Game
+from ganloss.optimisers import Optimisers
+from ganloss.outputs import ScoreOutput
+from ganloss.recipes._rules import Rules
 from ganloss.runs.folder import RunFolder
 from ganloss.runs.metric import Metric
 from ganloss.runs.settings import RunSettings
@@ -184,9 +188,37 @@ class Task(ABC, Generic[S, D]):
         """The data source, ready to paste."""
         return shlex.quote(self.settings.data)
 
+    def rules_of(self, game: Game) -> Rules:
+        """Give the game as it is played in this run, its state on the device."""
+        return Rules(game).to(self.hardware.device, self.hardware.dtype)
+
     def place(self, network: nn.Module) -> nn.Module:
         """Bring a network to the device, in the run's number format."""
         return network.to(self.hardware.device, self.hardware.dtype)
+
+
+def states_of(**rules: Rules) -> dict[str, nn.Module]:
+    """Give those of the rules that have a state, to be saved."""
+    return {name: found for name, found in rules.items() if found.has_state}
+
+
+def require_scores(game: Game, loss: str, task: str) -> None:
+    """Refuse a game whose discriminator gives no scores, or that looks at latents.
+
+    Raises:
+        UsageError: with what to do.
+    """
+    if not isinstance(game.output, ScoreOutput):
+        raise UsageError(
+            f"--loss {loss} needs a discriminator of energies or features, and that of {task} "
+            "gives scores; choose another, e.g. --loss lsgan (`ganloss train generate` takes it)"
+        )
+    for name, weighted in game.penalties.items():
+        if weighted.of_generator:
+            raise UsageError(
+                f"penalty {name} is about a generator's latents, and {task} has none; leave it out "
+                f"(--penalty {name}=0)"
+            )
 
 
 def one_each(scores: Any) -> Tensor:

@@ -1,7 +1,6 @@
 """From noise to samples: images, or points in the plane."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from ganloss.networks.own import (
     probe_generator,
     refuse_batch_norm,
 )
+from ganloss.outputs import FeatureOutput
 from ganloss.recipes.generate import generate, given
 from ganloss.runs.evaluation import Evaluation, can_be_scored, evaluation_for, memorisation
 from ganloss.runs.folder import RunFolder
@@ -34,7 +34,7 @@ from ganloss.runs.metric import Metric
 from ganloss.runs.options import augment_for, check_augment, game_for, largest_default
 from ganloss.runs.pictures import COLUMNS, MOST_GRID_ROWS, draw
 from ganloss.runs.settings import GenerateSettings
-from ganloss.runs.tasks._task import Players, Task
+from ganloss.runs.tasks._task import Players, Task, states_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -53,8 +53,6 @@ class GenerateTask(Task[GenerateSettings, ImageSet | PointSet]):
     def load(self, hardware: Hardware) -> None:
         """Read the data, for this device and these processes."""
         settings, self.hardware = self.settings, hardware
-        if hardware.processes > 1:
-            self.game = replace(self.game, pair=self.game.pair.globally())
         self.data = load_data(
             settings.data,
             settings.image_size,
@@ -65,7 +63,7 @@ class GenerateTask(Task[GenerateSettings, ImageSet | PointSet]):
             workers=settings.workers,
         )
         self.classes = len(self.data.class_names)
-        check_augment(self.augment, self.data.shape)
+        check_augment(self.augment, self.game, settings.loss, self.data.shape)
         if settings.patience is not None and not can_be_scored(self.data):
             raise UsageError(
                 f"--patience waits for a better score, and {len(self.data.values)} images are too "
@@ -82,16 +80,15 @@ class GenerateTask(Task[GenerateSettings, ImageSet | PointSet]):
                 self.game.constraint.prepare(discriminator)
         self.generator, self.discriminator = self.place(generator), self.place(discriminator)
         self.average = moving_average(self.generator, settings.batch_size, settings.ema_kimg)
-        batches = self._batches()
+        batches, rules = self._batches(), self.rules_of(self.game)
         return Players(
-            generate(
-                self.game, self.generator, self.discriminator, self.latent, augment=self.augment
-            ),
+            generate(rules, self.generator, self.discriminator, self.latent, augment=self.augment),
             self.game.optimisers,
             self.average,
             self.generator,
             batches,
             labels=batches.labels if self.classes else None,
+            controllers=states_of(game=rules),
         )
 
     def _make_networks(self) -> tuple[nn.Module, nn.Module]:
@@ -106,7 +103,7 @@ class GenerateTask(Task[GenerateSettings, ImageSet | PointSet]):
             self.latent = int(getattr(generator, "latent", asked))
             probe_generator(generator, shape, self.classes, self.latent)
         if not settings.discriminator:
-            discriminator = reference_discriminator(shape, self.classes)
+            discriminator = reference_discriminator(shape, self.classes, self.game.output)
         else:
             discriminator = own_network(settings.discriminator, shape, self.classes, self.latent)
             probe_discriminator(discriminator, shape, self.classes)
@@ -159,8 +156,10 @@ class GenerateTask(Task[GenerateSettings, ImageSet | PointSet]):
         """Samples of the moving average from fixed latents."""
         return draw(self._grid(), self.data)
 
-    def judge(self, engine: Engine) -> tuple[Any, Any]:
-        """Scores of one batch of real and of fixed fake samples."""
+    def judge(self, engine: Engine) -> tuple[Any, Any] | None:
+        """Scores of one batch of real and of fixed fake samples; energies negated."""
+        if isinstance(self.game.output, FeatureOutput):
+            return None
         real, labels, _ = engine.peek_batch()
         first, count = self.hardware.share(self.settings.batch_size)
         draws = Draws(self.settings.seed, 0, self.settings.batch_size, first, self.hardware.device)
@@ -171,7 +170,7 @@ class GenerateTask(Task[GenerateSettings, ImageSet | PointSet]):
             score = given(self.discriminator, labels)
             scores = score(real), score(fake)
         self.discriminator.train()
-        return scores
+        return (-scores[0], -scores[1]) if self.game.pair.real_is_low else scores
 
     def conclude(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """Count what can be counted, and look for memorised images."""

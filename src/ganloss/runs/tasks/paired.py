@@ -29,7 +29,7 @@ from ganloss.runs.metric import Metric
 from ganloss.runs.options import game_for, largest_default
 from ganloss.runs.pictures import grid
 from ganloss.runs.settings import PairedSettings
-from ganloss.runs.tasks._task import Players, Task
+from ganloss.runs.tasks._task import Players, Task, require_scores, states_of
 from ganloss.runs.tasks._terms import FEATURE_MATCHING, pair_terms, term_weights
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class PairedTask(Task[PairedSettings, PairSet]):
             self._refuse_what_needs_d()
         # Without a discriminator the game lends its optimiser alone.
         self.game = game_for(settings if self.adversarial else replace(settings, loss="ns"))
+        require_scores(self.game, settings.loss, "paired")
         usual = settings.usual_terms(settings.loss)
         self.weights = term_weights(usual if settings.term is None else settings.term)
         self.degradation = Degradation.parse(settings.degrade) if settings.degrade else None
@@ -78,8 +79,6 @@ class PairedTask(Task[PairedSettings, PairSet]):
     def load(self, hardware: Hardware) -> None:
         """Read the data, for this device and these processes."""
         self.hardware = hardware
-        if hardware.processes > 1:
-            self.game = replace(self.game, pair=self.game.pair.globally())
         self._terms = pair_terms(self.weights, self.settings.features, self.place)
         self.data = self._read()
         if self.data.held_out_targets is None or self.data.held_out_inputs is None:
@@ -157,8 +156,9 @@ class PairedTask(Task[PairedSettings, PairSet]):
             if self.degradation is None
             else self._spoilt(targets, self.degradation)
         )
+        rules = self.rules_of(self.game)
         phases = paired(
-            self.game,
+            rules,
             self.generator,
             self.discriminator,
             self._terms,
@@ -172,6 +172,7 @@ class PairedTask(Task[PairedSettings, PairSet]):
             self.generator,
             targets,
             sources=sources,
+            controllers=states_of(game=rules),
         )
 
     def _batches(self, images: Any) -> Batches:

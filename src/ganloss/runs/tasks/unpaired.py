@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,7 @@ from ganloss.runs.metric import Metric
 from ganloss.runs.options import game_for, largest_default
 from ganloss.runs.pictures import grid
 from ganloss.runs.settings import UnpairedSettings
-from ganloss.runs.tasks._task import Players, Task
+from ganloss.runs.tasks._task import Players, Task, require_scores, states_of
 from ganloss.runs.tasks.paired import interleaved
 
 if TYPE_CHECKING:
@@ -44,14 +43,13 @@ class UnpairedTask(Task[UnpairedSettings, PairSet]):
     def __init__(self, settings: UnpairedSettings) -> None:
         super().__init__(settings)
         self.game = game_for(settings)
+        require_scores(self.game, settings.loss, "unpaired")
         # CycleGAN's least squares has no ½ on the generator's side (its eq. 1 as trained).
         self.adversarial = 2.0 if isinstance(self.game.pair, LeastSquares) else 1.0
 
     def load(self, hardware: Hardware) -> None:
         """Read the data, for this device and these processes."""
         settings, self.hardware = self.settings, hardware
-        if hardware.processes > 1:
-            self.game = replace(self.game, pair=self.game.pair.globally())
         self.data = load_pairs(
             settings.data,
             settings.image_size,
@@ -96,8 +94,9 @@ class UnpairedTask(Task[UnpairedSettings, PairSet]):
         )
         self._generators, self._discriminators = self.nets.generators, self.nets.discriminators
         self.average = moving_average(self._generators, settings.batch_size, settings.ema_kimg)
+        of_a, of_b = self.rules_of(self.game), self.rules_of(self.game)
         phases = unpaired(
-            self.game,
+            (of_a, of_b),
             self.nets,
             cycle=settings.lambda_cycle,
             identity=settings.lambda_identity,
@@ -112,7 +111,11 @@ class UnpairedTask(Task[UnpairedSettings, PairSet]):
             # An order of their own: with as many images on both sides, partners would meet.
             self._batches(self.data.targets, seed_of(settings.seed, "domain-b", 0)),
             sources=self._batches(self.data.inputs, settings.seed),
-            controllers={"pool_a": self.nets.pool_a, "pool_b": self.nets.pool_b},
+            controllers={
+                "pool_a": self.nets.pool_a,
+                "pool_b": self.nets.pool_b,
+                **states_of(game_a=of_a, game_b=of_b),
+            },
         )
 
     def _batches(self, images: Images, seed: int) -> Batches:

@@ -1,0 +1,69 @@
+"""Settings of optimisers, as values."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol, final
+
+import torch
+from torch import Tensor
+
+
+class Optimiser(Protocol):
+    """Settings of an optimiser, as a value."""
+
+    @property
+    def lr(self) -> float:
+        """Learning rate."""
+        ...
+
+    def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+        """Make the optimiser for these parameters."""
+        ...
+
+
+@final
+@dataclass(frozen=True)
+class Adam:
+    """Adam, in torch's fused implementation.
+
+    >>> Adam(2e-4, (0.5, 0.999))
+    Adam(lr=0.0002, betas=(0.5, 0.999))
+    """
+
+    lr: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+
+    def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+        """Make the optimiser for these parameters."""
+        return torch.optim.Adam(parameters, lr=self.lr, betas=self.betas, fused=True)
+
+
+@final
+@dataclass(frozen=True)
+class RMSprop:
+    """RMSprop, with torch's multi-tensor implementation.
+
+    >>> RMSprop(5e-5)
+    RMSprop(lr=5e-05, alpha=0.99)
+    """
+
+    lr: float = 5e-5
+    alpha: float = 0.99
+
+    def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+        """Make the optimiser for these parameters."""
+        return torch.optim.RMSprop(parameters, lr=self.lr, alpha=self.alpha, foreach=True)
+
+
+@final
+@dataclass(frozen=True)
+class Optimisers:
+    """One optimiser for each player."""
+
+    generator: Adam | RMSprop = field(default_factory=Adam)
+    discriminator: Adam | RMSprop = field(default_factory=Adam)
+
+    @classmethod
+    def both(cls, optimiser: Adam | RMSprop) -> "Optimisers":
+        """Use the same settings for both players."""
+        return cls(optimiser, optimiser)

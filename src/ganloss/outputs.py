@@ -1,0 +1,48 @@
+"""What a discriminator gives for each sample, as games ask for it."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, final
+
+
+@final
+@dataclass(frozen=True)
+class ScoreOutput:
+    """One raw score, or a map of them; higher means more real."""
+
+
+@final
+@dataclass(frozen=True)
+class EnergyOutput:
+    r"""The error of an autoencoder; lower means more real.
+
+    Args:
+        distance: ``"euclidean"`` :math:`\lVert x - A(x) \rVert_2` (EBGAN), or ``"absolute"``, the
+            mean of :math:`|x - A(x)|` (BEGAN).
+
+    >>> EnergyOutput("absolute")
+    EnergyOutput(distance='absolute')
+    """
+
+    distance: Literal["euclidean", "absolute"]
+
+
+@final
+@dataclass(frozen=True)
+class FeatureOutput:
+    """A vector without an up or down, or logits of a distribution.
+
+    Args:
+        count: its length.
+
+    >>> FeatureOutput(16)
+    FeatureOutput(count=16)
+    """
+
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"count is {self.count}; a vector has at least one element")
+
+
+Output: TypeAlias = ScoreOutput | EnergyOutput | FeatureOutput
