@@ -121,3 +121,51 @@ def test_images_of_another_size_are_refused():
     pool(torch.zeros(2, 3, 8, 8))
     with pytest.raises(ValueError, match="a pool for each size"):
         pool(torch.zeros(2, 3, 16, 16))
+
+
+def scored(z: Tensor) -> Tensor:
+    return (z * z * torch.arange(1.0, 4.0, dtype=z.dtype)).sum(1)
+
+
+@pytest.mark.parametrize("damping", [None, 5.0])
+def test_a_latent_step_equals_the_papers_formula(damping: float | None):
+    """Wu et al. 2019, eqs. 5 and 8, with the gradient by hand."""
+    z = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)).double()
+    slope = 2 * z.numpy() * [1.0, 2.0, 3.0]
+    divisor = 1.0 if damping is None else (slope**2).sum(1, keepdims=True) + damping
+    expected = z.numpy() + 0.9 * slope / divisor
+    found = gl.latent_step(z, scored, damping=damping, share=1.0)
+    torch.testing.assert_close(found.detach(), torch.from_numpy(expected))
+
+
+def test_a_latent_step_is_each_samples_own_and_is_differentiated():
+    z = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+    weight = torch.ones(3, dtype=torch.float64, requires_grad=True)
+
+    def step(z: Tensor) -> Tensor:
+        return gl.latent_step(z, lambda z: (z * z) @ weight, share=1.0)
+
+    torch.testing.assert_close(step(z)[1:2], step(z[1:2]))
+    assert torch.autograd.gradcheck(step, (z,))
+    step(z).sum().backward()
+    assert weight.grad.abs().sum() > 0  # through the step into the discriminator
+
+
+def test_part_of_a_latent_moves_and_stays_in_bounds():
+    z = torch.full((200, 10), 0.9)
+    moved = gl.latent_step(z, lambda z: z.sum(1), damping=None, share=0.8, bound=1.0)
+    assert moved.max() == 1.0
+    assert (moved > z).double().mean().item() == pytest.approx(0.8, abs=0.03)
+    draws = Draws(seed=0, step=0, rows=4)
+    first, second = (gl.latent_step(z[:4], lambda z: z.sum(1), random=draws) for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_latent_steps_refuse_nonsense():
+    z = torch.ones(2, 3)
+    with pytest.raises(ValueError, match="share is 2"):
+        gl.latent_step(z, scored, share=2.0)
+    with pytest.raises(ValueError, match="must not be negative"):
+        gl.latent_step(z, scored, damping=-1.0)
+    with pytest.raises(ValueError, match="1 scores of 2 latents"):
+        gl.latent_step(z, lambda z: z.sum()[None])

@@ -18,6 +18,7 @@ from ganloss.terms import TERMS as TERMS
 if TYPE_CHECKING:
     from ganloss.aids import ImagePool as ImagePool
     from ganloss.aids import adaptive_weight as adaptive_weight
+    from ganloss.aids import latent_step as latent_step
     from ganloss.aids import top_k as top_k
     from ganloss.augment import DiffAugment as DiffAugment
     from ganloss.games import GAMES as GAMES
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from ganloss.penalties import Drift as Drift
     from ganloss.penalties import GeneratorPenalty as GeneratorPenalty
     from ganloss.penalties import GradientPenalty as GradientPenalty
+    from ganloss.penalties import HistoricalAverages as HistoricalAverages
     from ganloss.penalties import LatentConsistency as LatentConsistency
     from ganloss.penalties import LeCam as LeCam
     from ganloss.penalties import LeCamAverages as LeCamAverages
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
     from ganloss.penalties import PathLength as PathLength
     from ganloss.penalties import PathLengthMean as PathLengthMean
     from ganloss.penalties import Penalty as Penalty
+    from ganloss.penalties import Spectral as Spectral
     from ganloss.penalties import WGANDiv as WGANDiv
     from ganloss.terms import L1 as L1
     from ganloss.terms import LPIPS as LPIPS
@@ -97,6 +100,7 @@ if TYPE_CHECKING:
     from ganloss.terms import KLDivergence as KLDivergence
     from ganloss.terms import MeanFeatureMatching as MeanFeatureMatching
     from ganloss.terms import MelSpectrogram as MelSpectrogram
+    from ganloss.terms import MultiHinge as MultiHinge
     from ganloss.terms import MultiResolutionSTFT as MultiResolutionSTFT
     from ganloss.terms import MultiScaleSSIM as MultiScaleSSIM
     from ganloss.terms import MutualInformation as MutualInformation
@@ -113,7 +117,7 @@ _HOMES = {
     **_TERM_HOMES,
     "load_generator": "ganloss.networks.load",
     "DiffAugment": "ganloss.augment",
-    **dict.fromkeys(("ImagePool", "adaptive_weight", "top_k"), "ganloss.aids"),
+    **dict.fromkeys(("ImagePool", "adaptive_weight", "latent_step", "top_k"), "ganloss.aids"),
     **dict.fromkeys(("Losses", "WeightedSum", "every", "ramp"), "ganloss.objective"),
     **dict.fromkeys(
         (

@@ -1,6 +1,6 @@
 """Aids beside the losses: which samples count, which fakes D sees, how large a weight should be."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, final
 
@@ -96,6 +96,72 @@ def _gradient_norm(loss: Tensor, at: Sequence[Tensor]) -> Tensor:
     # In fp32: squares of half precision gradients are soon 0.
     norms = [torch.linalg.vector_norm(g.double() if g.is_cpu else g.float()) for g in found]
     return torch.linalg.vector_norm(torch.stack(norms)).to(loss.dtype)
+
+
+def latent_step(
+    latents: Tensor,
+    score: Callable[[Tensor], Tensor],
+    *,
+    rate: float = 0.9,
+    damping: float | None = 5.0,
+    share: float = 0.8,
+    bound: float | None = None,
+    random: Draws | None = None,
+) -> Tensor:
+    r"""Move latents to where the discriminator finds their samples more real: LOGAN's step.
+
+    .. math:: z' = z + \alpha \frac{g}{\lVert g \rVert^2 + \beta}, \qquad g = \nabla_z D(G(z))
+
+    for each sample by itself: the natural gradient of the paper, or :math:`z + \alpha g` without
+    damping. Both players are then trained at z′, through the step: gradients flow on into
+    whatever ``score`` is made of, which costs a double backward pass. Add
+    :math:`w\, E\lVert z' - z \rVert^2` to the generator's loss (w = 0.1 in the paper, 300 without
+    damping).
+
+    Args:
+        latents: z, ``(N, ...)``.
+        score: gives the scores of latents, ``lambda z: D(G(z))``, ``(N, ...)``.
+        rate: α; 0.9 in the paper, with a damping of 5.
+        damping: β; None for plain gradient ascent.
+        share: of a latent's elements, chosen at random, that move; 0.8 in the paper.
+        bound: largest size of an element of z′, 1 for latents of the paper; None for none.
+        random: where random numbers come from; torch's global generator by default.
+
+    Returns:
+        z′, of the shape of z.
+
+    Raises:
+        ValueError: a share outside [0, 1], a negative damping, or scores of other samples.
+
+    References:
+        Wu et al., "LOGAN: Latent Optimisation for Generative Adversarial Networks", 2019,
+        arXiv:1912.00953, eqs. 5, 8 and 9.
+
+    >>> z = torch.zeros(1, 2)
+    >>> latent_step(z, lambda z: z @ torch.tensor([3.0, 4.0]), damping=None, share=1.0)
+    tensor([[2.7000, 3.6000]])
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share is {share}; it lies between 0 and 1 (0.8 in the paper)")
+    if damping is not None and damping < 0:
+        raise ValueError(f"damping is {damping}; it must not be negative (5 in the paper)")
+    z = latents if latents.requires_grad else latents.detach().requires_grad_(True)
+    scores = per_sample(score(z))
+    if len(scores) != len(z):
+        raise ValueError(f"there are {len(scores)} scores of {len(z)} latents")
+    (gradient,) = torch.autograd.grad(scores.sum(), z, create_graph=True)
+    if damping is not None:
+        squares = gradient.flatten(1).square().sum(1).view(-1, *[1] * (z.dim() - 1))
+        gradient = gradient / (squares + damping)
+    if share < 1:
+        chosen = (
+            torch.rand_like(z)
+            if random is None
+            else random.uniform("latent-step", *z.shape, dtype=z.dtype)
+        )
+        gradient = gradient * (chosen < share)
+    moved = latents + rate * gradient
+    return moved if bound is None else moved.clamp(-bound, bound)
 
 
 @final

@@ -128,9 +128,20 @@ def _sounds(rng: np.random.Generator) -> Arguments:
     return rng.normal(size=(2, 2400)), rng.normal(size=(2, 2400))
 
 
+def _multi_hinge(scores: Array, labels: Array) -> float:
+    """Kavalerov et al. 2021, section 3, sample by sample."""
+    losses = [
+        max(0.0, 1 - row[y] + max(other for k, other in enumerate(row) if k != y))
+        for row, y in zip(scores, labels, strict=True)
+    ]
+    return float(np.mean(losses))
+
+
 _EYE = np.eye(2)
 _ZEROS = full(0, 2, 6)
 _LABELS = np.array([1, 2])
+_WON = 3 * np.eye(6)[[1, 2]]  # of the classes 1 and 2
+_LOST = np.eye(6)[[2, 2]]
 _NOISE = 1e4 * np.random.default_rng(0).normal(size=(2, 2400))  # far above the floors
 TERMS: dict[str, TermFormula] = {
     "AuxiliaryClassifier().discriminator": TermFormula(
@@ -182,6 +193,27 @@ TERMS: dict[str, TermFormula] = {
                 },
                 -math.log(6),
             ),
+        ),
+    ),
+    "MultiHinge().discriminator": TermFormula(
+        lambda rng: {
+            k: v for k, v in _classifier("real", "fake")(rng).items() if k != "fake_labels"
+        },
+        lambda real, fake, real_labels: (
+            _multi_hinge(real, real_labels) + _multi_hinge(fake, np.full(len(fake), 5))
+        ),
+        closed=(
+            ({"real": _ZEROS, "fake": _ZEROS, "real_labels": _LABELS}, 2.0),
+            # Real samples win by 3; generated ones pass for class 2 by 1.
+            ({"real": _WON, "fake": _LOST, "real_labels": _LABELS}, 2.0),
+        ),
+    ),
+    "MultiHinge().generator": TermFormula(
+        _classifier("fake"),
+        lambda fake, fake_labels: _multi_hinge(fake, fake_labels),
+        closed=(
+            ({"fake": _ZEROS, "fake_labels": _LABELS}, 1.0),
+            ({"fake": _WON, "fake_labels": _LABELS}, 0.0),
         ),
     ),
     "AuxiliaryDiscriminativeClassifier().discriminator": TermFormula(

@@ -431,6 +431,17 @@ def orthogonal(weights: Iterable[Array]) -> float:
     )
 
 
+def spectral(weights: Iterable[Array]) -> float:
+    """Yoshida & Miyato 2017, eq. 3: the largest eigenvalue of W W^T is the square sought."""
+    return float(sum(np.linalg.eigvalsh(w @ w.T)[-1] / 2 for w in weights))
+
+
+OF_WEIGHTS: dict[str, Callable[[Iterable[Array]], float]] = {
+    "Orthogonal()": orthogonal,
+    "Spectral()": spectral,
+}
+
+
 def missing(classes: Iterable[type], formulas: Iterable[str]) -> list[str]:
     """Name the classes that have no formula here."""
     covered = {expression.split("(")[0] for expression in formulas}

@@ -7,7 +7,7 @@ from conformance import class_formulas, formulas, term_formulas
 from ganloss.check import check
 from ganloss.check.load import build
 
-EVERY = [*formulas.LOSSES, *formulas.PENALTIES, "Orthogonal()"]
+EVERY = [*formulas.LOSSES, *formulas.PENALTIES, *formulas.OF_WEIGHTS]
 NAMESPACE = {name: getattr(gl, name) for name in gl.PUBLIC_NAMES} | {"abs": abs}
 #: Networks are tried with their usual arguments, below; 255 is not the range of its images.
 _ELSEWHERE = ("Perceptual", "Style", "LPIPS", "PSNR(data_range=255")

@@ -36,16 +36,17 @@ class Linear:
 
 
 def test_every_entry_has_a_formula() -> None:
-    found = [*formulas.PENALTIES, "Orthogonal()"]  # of weights: formulas.orthogonal
+    found = [*formulas.PENALTIES, *formulas.OF_WEIGHTS]
     assert formulas.missing(gl.PENALTIES.values(), found) == []
 
 
-def test_orthogonal_equals_its_formula() -> None:
+@pytest.mark.parametrize("name", formulas.OF_WEIGHTS)
+def test_penalties_of_weights_equal_their_formulas(name: str) -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Linear(4, 5)).double()
     weights = [layer.weight.detach().flatten(1).numpy() for layer in network]
-    found = gl.Orthogonal()(network)
-    assert found.item() == pytest.approx(formulas.orthogonal(weights), rel=1e-10)
+    found = make(name)(network)
+    assert found.item() == pytest.approx(formulas.OF_WEIGHTS[name](weights), rel=1e-10)
 
 
 @pytest.mark.parametrize("name", NAMES)

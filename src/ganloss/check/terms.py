@@ -40,6 +40,7 @@ SHAPES: dict[str, Shape] = {
     "ac-gan": "labels",
     "tac-gan": "labels",
     "adc-gan": "labels",
+    "multi-hinge": "labels",
     "2c": "embeddings",
     "d2d-ce": "embeddings",
     "infogan": "codes",

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from ganloss.penalties.scores import Drift as Drift
     from ganloss.penalties.scores import LeCam as LeCam
     from ganloss.penalties.scores import LeCamAverages as LeCamAverages
+    from ganloss.penalties.weights import HistoricalAverages as HistoricalAverages
     from ganloss.penalties.weights import Orthogonal as Orthogonal
+    from ganloss.penalties.weights import Spectral as Spectral
 
 #: Every penalty of a critic by the name people type; those of a generator are called otherwise.
 PENALTIES: "Registry[type[Penalty]]" = Registry(
@@ -40,6 +42,7 @@ PENALTIES: "Registry[type[Penalty]]" = Registry(
         "consistency": "ganloss.penalties.consistency:Consistency",
         "drift": "ganloss.penalties.scores:Drift",
         "orthogonal": "ganloss.penalties.weights:Orthogonal",
+        "spectral": "ganloss.penalties.weights:Spectral",
         "approximate-r1": "ganloss.penalties.scores:ApproximateR1",
         "approximate-r2": "ganloss.penalties.scores:ApproximateR2",
     },
@@ -63,6 +66,7 @@ _HOMES = (
         "Critic": "ganloss.penalties.critic",
         "Penalty": "ganloss.penalties._penalty",
         "GeneratorPenalty": "ganloss.penalties._penalty",
+        "HistoricalAverages": "ganloss.penalties.weights",
         "LeCamAverages": "ganloss.penalties.scores",
         "PathLengthMean": "ganloss.penalties.latent",
     }

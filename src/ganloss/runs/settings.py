@@ -333,7 +333,7 @@ class UnpairedSettings(RunSettings):
     lambda_cycle: float = _flag(10.0, "weight of the cycle consistency", "--lambda-A")
     lambda_identity: float = _flag(5.0, "weight of the identity loss; 0 leaves it out")
     pool: int = _flag(50, "generated images that D is shown again; 0 for none", "--pool-size")
-    network: Literal["resnet", "unet"] = _flag("resnet", "both generators", "--netG")
+    network: Literal["unet", "resnet"] = _flag("unet", "both generators", "--netG")
     width: int | None = _flag(
         None, "channels of the generators at full size (default: 32)", "--ngf"
     )

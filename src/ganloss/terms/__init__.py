@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ganloss.terms.features import Style as Style
     from ganloss.terms.frequency import FocalFrequency as FocalFrequency
     from ganloss.terms.lpips import LPIPS as LPIPS
+    from ganloss.terms.multi_hinge import MultiHinge as MultiHinge
     from ganloss.terms.patches import Contextual as Contextual
     from ganloss.terms.patches import PatchNCE as PatchNCE
     from ganloss.terms.pixel import L1 as L1
@@ -62,6 +63,7 @@ TERMS: "Registry[type[Any]]" = Registry(
         "ac-gan": "ganloss.terms.classes:AuxiliaryClassifier",
         "tac-gan": "ganloss.terms.classes:TwinAuxiliaryClassifier",
         "adc-gan": "ganloss.terms.classes:AuxiliaryDiscriminativeClassifier",
+        "multi-hinge": "ganloss.terms.multi_hinge:MultiHinge",
         "2c": "ganloss.terms.classes:ConditionalContrastive",
         "d2d-ce": "ganloss.terms.classes:DataToDataCrossEntropy",
         "infogan": "ganloss.terms.classes:MutualInformation",

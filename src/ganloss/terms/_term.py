@@ -96,3 +96,18 @@ def directions(x: Tensor) -> Tensor:
     scaled = x / torch.where(size == 0, 1.0, size)
     norm = torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)
     return scaled / torch.where(size == 0, 1.0, norm)
+
+
+def check_labels(labels: object, samples: Tensor, name: str, labels_name: str) -> Tensor:
+    """Return the class of each sample, ``(N,)``, as int64."""
+    if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.is_complex():
+        raise TypeError(
+            f"{labels_name} must be a tensor of integers, the class of each sample; for one-hot "
+            f"rows pass {labels_name}.argmax(1)"
+        )
+    if labels.shape != samples.shape[:1]:
+        raise ValueError(
+            f"{labels_name} has shape {tuple(labels.shape)} and {name} {tuple(samples.shape)}; one "
+            f"class per sample is needed, ({samples.shape[0]},)"
+        )
+    return labels.long()

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ganloss._scores import check_same_shape, check_tensor
-from ganloss.terms._term import check_positive, directions, product
+from ganloss.terms._term import check_labels, check_positive, directions, product
 
 
 @final
@@ -406,21 +406,7 @@ def _checked(logits: object, labels: object, name: str, labels_name: str) -> tup
     z = check_tensor(logits, name)
     if z.dim() != 2 or z.shape[1] < 2:
         raise ValueError(f"{name} has shape {tuple(z.shape)}; (N, K) with K classes is needed")
-    return z, _check_labels(labels, z, name, labels_name)
-
-
-def _check_labels(labels: object, samples: Tensor, name: str, labels_name: str) -> Tensor:
-    if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.is_complex():
-        raise TypeError(
-            f"{labels_name} must be a tensor of integers, the class of each sample; for one-hot "
-            f"rows pass {labels_name}.argmax(1)"
-        )
-    if labels.shape != samples.shape[:1]:
-        raise ValueError(
-            f"{labels_name} has shape {tuple(labels.shape)} and {name} {tuple(samples.shape)}; one "
-            f"class per sample is needed, ({samples.shape[0]},)"
-        )
-    return labels.long()
+    return z, check_labels(labels, z, name, labels_name)
 
 
 def _cross_entropy(
@@ -445,6 +431,6 @@ def _similarities(
     check_same_shape(f, p, "embeddings", "proxies")
     if f.dim() != 2:
         raise ValueError(f"embeddings have shape {tuple(f.shape)}; (N, D) is needed")
-    y = _check_labels(labels, f, "embeddings", "labels")
+    y = check_labels(labels, f, "embeddings", "labels")
     f = directions(f)
     return (f * directions(p)).sum(1), product(f, f.mT), y[:, None] == y

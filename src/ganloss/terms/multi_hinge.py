@@ -1,0 +1,86 @@
+"""The multi-class hinge: one discriminator that knows classes and generated samples."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.nn.functional import relu
+
+from ganloss._scores import check_tensor
+from ganloss.terms._term import check_labels, check_positive
+
+
+@final
+@dataclass(frozen=True)
+class MultiHinge:
+    r"""Crammer and Singer's hinge over K classes and one more for generated samples: MHingeGAN.
+
+    .. math::
+        L_D &= E[\max(0,\, m - C_y(x) + C_{\neg y}(x))]
+             + E[\max(0,\, m - C_0(G(z)) + C_{\neg 0}(G(z)))] \\
+        L_G &= E[\max(0,\, m - C_y(G(z)) + C_{\neg y}(G(z)))]
+
+    with :math:`C_{\neg k}` the largest score of all others than k, and 0 the class of generated
+    samples, which stands last. With K = 1 D's loss is that of :class:`~ganloss.Hinge` at the
+    difference of the two scores.
+
+    Args:
+        margin: m, positive.
+
+    Use: Beside the adversarial loss, or in its place, where classes are known.
+
+    Cost: One linear layer of K + 1 outputs on D's features.
+
+    Peers: StudioGAN (crammer_singer_loss) has each part on its own, same scale, margin 1.
+
+    References:
+        Kavalerov et al., "A Multi-Class Hinge Loss for Conditional GANs", WACV 2021,
+        arXiv:1912.04216, section 3.
+
+    >>> import torch
+    >>> logits, classes = torch.zeros(2, 4), torch.tensor([0, 2])  # three classes, and generated
+    >>> MultiHinge().discriminator(real=logits, real_labels=classes, fake=logits)
+    tensor(2.)
+    """
+
+    margin: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_positive(self.margin, "margin", "e.g. 1.0")
+
+    def discriminator(self, *, real: Tensor, real_labels: Tensor, fake: Tensor) -> Tensor:
+        """Loss of the discriminator, a 0-d tensor.
+
+        Args:
+            real: scores of real samples ``(N, K + 1)``, the last one "generated".
+            real_labels: their classes, integers ``(N,)`` from 0 to K - 1.
+            fake: scores of generated samples; their number may differ.
+
+        Raises:
+            TypeError: scores are not floating point, or labels not integers.
+            ValueError: shapes do not fit.
+        """
+        fake = _scores(fake, "fake")
+        generated = torch.full(fake.shape[:1], fake.shape[1] - 1, device=fake.device)
+        return self._hinge(real, real_labels, "real") + self._hinge(fake, generated, "fake")
+
+    def generator(self, *, fake: Tensor, fake_labels: Tensor) -> Tensor:
+        """Loss of the generator: its samples should win in the class they were made for."""
+        return self._hinge(fake, fake_labels, "fake")
+
+    def _hinge(self, scores: Tensor, labels: Tensor, name: str) -> Tensor:
+        scores = _scores(scores, name)
+        own = check_labels(labels, scores, name, f"{name}_labels")[:, None]
+        others = scores.scatter(1, own, -torch.inf).amax(1)
+        return relu(self.margin + others - scores.gather(1, own)[:, 0]).mean()
+
+
+def _scores(scores: object, name: str) -> Tensor:
+    found = check_tensor(scores, name)
+    if found.dim() != 2 or found.shape[1] < 2:
+        raise ValueError(
+            f"{name} has shape {tuple(found.shape)}; (N, K + 1) is needed: K classes, then the one "
+            "of generated samples"
+        )
+    return found
