@@ -147,5 +147,19 @@ def judge_sketches(settings: UnpairedSettings, folder: RunFolder) -> str:
     lines = [f"Sketches of {len(known)} held-out squares against the known ones, 95 % intervals"]
     for name, made in rows.items():
         l1, _, ssim, *_ = pair_numbers_with_l1(made, known)
-        lines.append(f"{name:<18}L1 {_cell(l1)}   SSIM {_cell(ssim)}")
+        placed = _correlation(made, known)
+        cells = f"L1 {_cell(l1)}   SSIM {_cell(ssim)}   correlation {_cell(placed)}"
+        lines.append(f"{name:<18}{cells}")
+    lines.append(
+        "Correlation asks whether lines are where they belong: a blank page, near a sketch in L1, "
+        "has none."
+    )
     return "\n".join(lines)
+
+
+def _correlation(made: Tensor, known: Tensor) -> Number:
+    """Pearson's correlation of pixels, mean over images; 0 for an image of one colour."""
+    a, b = (images.double().flatten(1) for images in (made, known))
+    a, b = (x - x.mean(1, keepdim=True) for x in (a, b))
+    values = torch.cosine_similarity(a, b)
+    return Number(f"correlation@{len(values)}", float(values.mean()), mean_interval(values))
