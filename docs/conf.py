@@ -8,8 +8,10 @@ from ganloss import __version__
 sys.path.insert(0, str(Path(__file__).parent))
 
 import make_cards
+import make_features
 
 make_cards.write(Path(__file__).parent / "cards" / "index.md")
+make_features.write(Path(__file__).parent / "features.md")
 
 project = "ganloss"
 author = "The ganloss developers"

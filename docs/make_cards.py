@@ -4,7 +4,12 @@ from pathlib import Path
 
 from ganloss.cards import Card, cards
 
-HEADINGS = {"pair": "Pairs", "penalty": "Penalties", "term": "Terms"}
+HEADINGS = {
+    "pair": "Pairs",
+    "penalty": "Penalties",
+    "generator penalty": "Penalties of the generator",
+    "term": "Terms",
+}
 
 
 def write(path: Path) -> None:
@@ -21,7 +26,8 @@ def write(path: Path) -> None:
 
 def _section(card: Card) -> list[str]:
     formula = f"```text\n{card.formula_text}\n```"
-    rows = {"Needs": card.needs, "Use": card.use, "Cost": card.cost, "Elsewhere": card.peers}
+    rows = {"Needs": card.needs, "Use": card.use, "Cost": card.cost}
+    rows |= {"Measured": card.measured, "Elsewhere": card.peers}
     rows |= {
         f"`{name}`": f"{f'`{default}`: ' if default else 'must be given: '}{card.meanings[name]}"
         for name, default in card.settings.items()

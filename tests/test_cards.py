@@ -142,3 +142,26 @@ def test_the_catalogue_lists_every_pair_penalty_and_game():
     classes = [cls.__name__ for registry in (gl.LOSSES, gl.PENALTIES) for cls in registry.values()]
     assert [name for name in classes if f"`{name}(" not in text] == []
     assert [name for name in gl.GAMES if name not in ALIASES and f"`{name}`" not in text] == []
+
+
+def test_every_card_says_what_was_measured():
+    """Missing: run `python -m benchmarks.costs NAME`."""
+    from ganloss.cards import cards
+
+    assert [card.name for card in cards() if not card.measured] == []
+
+
+def test_other_libraries_have_nothing_that_is_missing_here():
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
+    try:
+        import make_features
+    finally:
+        sys.path.pop(0)
+    features = [f for table in make_features.TABLES.values() for f in table]
+    assert [f.what for f in features if not f.exists] == []
+    control = make_features.Feature("nothing", "T", ("NoSuchLoss",))
+    assert not control.exists
+    assert make_features._row(control) == "| nothing | yes |  |  | **no** | `NoSuchLoss` |"

@@ -1,15 +1,18 @@
 """Loss cards: what a docstring says about a loss, taken apart for terminals and pages."""
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
+from importlib import resources
 from typing import Any
 
 from ganloss._latex import plain
 from ganloss._lazy import suggest
 from ganloss.losses import LOSSES, GANLoss
-from ganloss.penalties import PENALTIES, Penalty
+from ganloss.penalties import GENERATOR_PENALTIES, PENALTIES, GeneratorPenalty, Penalty
 from ganloss.terms import TERMS
 
 _SECTION = re.compile(r"^(Use|Cost|Peers|Args|Raises|References): ?(.*)", re.DOTALL)
@@ -73,7 +76,7 @@ class Card:
 
     Args:
         name: key in its registry.
-        kind: ``"pair"``, ``"penalty"`` or ``"term"``.
+        kind: ``"pair"``, ``"penalty"``, ``"generator penalty"`` or ``"term"``.
         cls: the class.
         summary: one sentence.
         formula: LaTeX, one entry for each formula.
@@ -81,6 +84,7 @@ class Card:
         needs: what it must be given, in words.
         settings: parameters with their defaults as text; empty where there is none.
         meanings: what each parameter means.
+        measured: what it was found to cost beside a training step of ``ns``, in words.
         use, cost, peers: when to use it, what it costs, what others call it and at which scale.
         references: where it comes from, the defining paper first.
     """
@@ -94,6 +98,7 @@ class Card:
     needs: str
     settings: Mapping[str, str]
     meanings: Mapping[str, str]
+    measured: str
     use: str
     cost: str
     peers: str
@@ -135,7 +140,12 @@ def card(name: str) -> Card:
 
 
 _STATISTIC = "; a statistic of the batch, local to a process unless across_processes"
-_REGISTRIES = {"pair": LOSSES, "penalty": PENALTIES, "term": TERMS}
+_REGISTRIES = {
+    "pair": LOSSES,
+    "penalty": PENALTIES,
+    "generator penalty": GENERATOR_PENALTIES,
+    "term": TERMS,
+}
 
 
 def _card(name: str, kind: str, cls: type) -> Card:
@@ -161,9 +171,32 @@ def _card(name: str, kind: str, cls: type) -> Card:
         needs=_needs(cls),
         settings=_settings(cls),
         meanings=_meanings(sections.get("Args", "")),
+        measured=_measured(name, kind),
         **{key.lower(): _words(sections.get(key, "")) for key in ("Use", "Cost", "Peers")},
         references=tuple(map(Reference.parse, _items(sections.get("References", "")))),
     )
+
+
+def _measured(name: str, kind: str) -> str:
+    """What ``benchmarks.costs`` found; empty where it was not run yet."""
+    found = _costs()["entries"].get(name)
+    if found is None:
+        return ""
+    time, memory = (_times(found[key]) for key in ("time", "memory"))
+    what = {"pair": "a step with it takes", "term": "value and gradient take"}.get(
+        kind, "a step of ns with it takes"
+    )
+    return f"{what} {time} the time and {memory} the memory of a step of ns"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2g} ×" if ratio < 0.095 else f"{ratio:.2f} ×"
+
+
+@cache
+def _costs() -> dict[str, Any]:
+    text = resources.files("ganloss").joinpath("costs.json").read_text(encoding="utf-8")
+    return json.loads(text)
 
 
 def _paragraphs(text: str) -> list[str]:
@@ -208,6 +241,9 @@ def _needs(cls: Any) -> str:
         # Defaults are class attributes, so this holds where arguments must be given as well.
         kinds = cls.__new__(cls).needs
         words = f"the discriminator, and {' and '.join(kinds)} samples" if kinds else "the network"
+        return words + (_STATISTIC if cls.batch_statistic else "")
+    if issubclass(cls, GeneratorPenalty):
+        words = "the generator and latents" + (", twice" if cls.needs_others else "")
         return words + (_STATISTIC if cls.batch_statistic else "")
     if issubclass(cls, GANLoss):
         kind = "features" if cls.scores_are_features else "raw scores"

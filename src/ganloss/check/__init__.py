@@ -4,6 +4,7 @@
 values with ours as well. ``ganloss check losses.py:MyLoss`` is the same from the command line.
 """
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from ganloss.check._report import Finding as Finding
@@ -68,7 +69,6 @@ def _reference(like: str | None) -> tuple[Any, str | None, Any]:
     from ganloss._errors import UsageError
     from ganloss._lazy import suggest
     from ganloss.augment import DiffAugment
-    from ganloss.check.load import build
     from ganloss.check.terms import SHAPES
 
     classes = {cls.__name__: cls for registry in _REGISTRIES for cls in registry.values()}
@@ -80,11 +80,30 @@ def _reference(like: str | None) -> tuple[Any, str | None, Any]:
     if name not in entries and name not in classes and "(" not in name:
         hint = suggest(name, [*classes, *entries])
         raise UsageError(f"there is no loss {like!r}{hint}; see `ganloss losses list`")
-    cls = entries.get(name)
-    expression = name if cls is None else _EXAMPLES.get(name, cls.__name__)
-    found = build(expression, classes | arguments, "ganloss")
+    found = _build(name, entries, classes | arguments)
     entry = next(key for key, cls in entries.items() if isinstance(found, cls))
     return found, side or None, SHAPES.get(entry)
+
+
+def example(name: str) -> Any:
+    """Make an entry of a registry by its name, with the usual arguments where it needs any.
+
+    >>> example("boundary-equilibrium").k
+    0.5
+    """
+    from ganloss.augment import DiffAugment
+
+    entries = {name: cls for registry in _REGISTRIES for name, cls in registry.items()}
+    classes = {cls.__name__: cls for cls in (*entries.values(), DiffAugment)}
+    return _build(name, entries, classes)
+
+
+def _build(name: str, entries: Mapping[str, type], classes: Mapping[str, type]) -> Any:
+    from ganloss.check.load import build
+
+    cls = entries.get(name)
+    expression = name if cls is None else _EXAMPLES.get(name, cls.__name__)
+    return build(expression, dict(classes), "ganloss")
 
 
 #: Entries that cannot be made without arguments, with the usual ones.

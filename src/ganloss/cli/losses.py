@@ -17,7 +17,12 @@ show    formula, when to use it, cost, defaults, source, and what others call it
 """
 
 
-_PLURALS = {"pair": "pairs", "penalty": "penalties", "term": "terms"}
+_PLURALS = {
+    "pair": "pairs",
+    "penalty": "penalties",
+    "generator penalty": "penalties of the generator",
+    "term": "terms",
+}
 
 
 def run(arguments: list[str]) -> int:
@@ -101,7 +106,13 @@ def _print_card(card: "Card") -> None:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
-    rows = {"needs": card.needs, "use": card.use, "cost": card.cost, "elsewhere": card.peers}
+    rows = {
+        "needs": card.needs,
+        "use": card.use,
+        "cost": card.cost,
+        "measured": card.measured,
+        "elsewhere": card.peers,
+    }
     for parameter, default in card.settings.items():
         value = f"= {default}" if default else "(must be given)"
         meaning = card.meanings.get(parameter, "")
