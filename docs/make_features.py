@@ -112,8 +112,8 @@ def write(path: Path) -> None:
         "# Beside other libraries",
         "",
         "Every loss and penalty of TF-GAN, torchgan and PyTorch-StudioGAN, and what none of them",
-        "has. The column *here* says yes where every name of the row exists; the page is made from the",
-        "library itself. [](names.md) has the exact factors.",
+        "has. The column *here* says yes where every name of the row exists; the page is made from",
+        "the library itself. [](names.md) has the exact factors.",
     ]
     for title, features in TABLES.items():
         shared = [f for f in features if f.theirs]

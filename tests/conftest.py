@@ -15,6 +15,7 @@ BUDGETS = {
     "controls": 30,
     "data": 30,
     "engine": 30,
+    "examples": 90,
     "lab": 200,
     "losses": 30,
     "metrics": 60,
