@@ -4,13 +4,17 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: demo test check lint types docs bench browser clean
+.PHONY: demo test check lint types docs bench browser parity clean
 
 demo: $(VENV)/base
 	$(BIN)/ganloss demo digits
 
 test: $(VENV)/test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --ignore tests/browser
+
+# Four processes for every game of the suite; `make test` has them for two.
+parity: $(VENV)/test
+	GANLOSS_PARITY=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/parity
 
 browser: $(VENV)/test
 	$(BIN)/python -m pytest tests/browser

@@ -1,6 +1,7 @@
 """WGAN-GP in a loop of your own: five critic steps on fresh batches, the penalty in the sum."""
 
 import argparse
+import itertools
 
 import torch
 from sklearn.datasets import load_digits
@@ -12,7 +13,7 @@ import ganloss as gl
 
 def mlp(*widths: int) -> list[nn.Module]:
     layers: list[nn.Module] = []
-    for a, b in zip(widths[:-1], widths[1:], strict=True):
+    for a, b in itertools.pairwise(widths):
         layers += [nn.Linear(a, b), nn.LeakyReLU(0.2)]
     return layers[:-1]
 

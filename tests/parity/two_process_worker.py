@@ -4,6 +4,7 @@ A number of micro-batches other than 0 brings augmentation and clipped gradients
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ganloss.engine.phase import Phase
 from ganloss.games import Game
 from ganloss.networks.generate import reference_discriminator, reference_generator
 from ganloss.networks.translate import PatchDiscriminator, UNet
+from ganloss.recipes._rules import Rules
 from ganloss.recipes.generate import generate
 from ganloss.recipes.paired import paired
 from ganloss.recipes.unpaired import Translators, unpaired
@@ -34,7 +36,7 @@ def main(name: str, target: Path, *, local_epsilon: bool, accumulate: int) -> No
     torch.manual_seed(0)
     if local_epsilon:
         _make_epsilon_local(hardware.rank)
-    make = {"pix2pix": pix2pix, "cyclegan": cyclegan, "classes": classes}.get(name)
+    make = {"pix2pix": pix2pix, "cyclegan": cyclegan, "classes": classes, "lecam": lecam}.get(name)
     game = GAMES.get(name)
     engine, networks = make(hardware) if make else noise_to_image(game, hardware, accumulate)
     for _ in range(STEPS):
@@ -55,10 +57,11 @@ def images(hardware: Hardware, *, negative: bool = False, labels: bool = False) 
 def noise_to_image(
     game: Game, hardware: Hardware, accumulate: int
 ) -> tuple[Engine, tuple[nn.Module, ...]]:
-    g, d = reference_generator(SHAPE).double(), reference_discriminator(SHAPE).double()
-    average = moving_average(g, BATCH, 10.0)
+    g = reference_generator(SHAPE).double()
+    d = reference_discriminator(SHAPE, output=game.output).double()
+    average, rules = moving_average(g, BATCH, 10.0), Rules(game).double()
     engine = Engine(
-        generate(game, g, d, 32, augment=DiffAugment() if accumulate else None),
+        generate(rules, g, d, 32, augment=DiffAugment() if accumulate else None),
         {
             "d": game.optimisers.discriminator.build(d.parameters()),
             "g": game.optimisers.generator.build(g.parameters()),
@@ -72,7 +75,7 @@ def noise_to_image(
         accumulate=accumulate or 1,
         clip_norm=0.5 if accumulate else None,
     )
-    return engine, (g, d, average.module)
+    return engine, (g, d, average.module, State(rules))
 
 
 def classes(hardware: Hardware) -> tuple[Engine, tuple[nn.Module, ...]]:
@@ -80,6 +83,27 @@ def classes(hardware: Hardware) -> tuple[Engine, tuple[nn.Module, ...]]:
     batches = images(hardware, labels=True)
     engine = _engine(generate(GAMES["wgan-gp"], g, d, 32), batches, hardware, labels=batches.labels)
     return engine, (g, d)
+
+
+class State(nn.Module):
+    """The state of a game, to be compared as weights are, when all is done."""
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__()
+        self.rules = rules
+
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
+        return (nn.Parameter(b.clone(), requires_grad=False) for b in self.rules.buffers())
+
+
+def lecam(hardware: Hardware) -> tuple[Engine, tuple[nn.Module, ...]]:
+    """Two discriminators, each with averages of its own, in a translation."""
+    nets = _translators()
+    rules = (Rules(GAMES["lecam"]).double(), Rules(GAMES["lecam"]).double())
+    phases = unpaired(rules, nets, gather=hardware.gather)
+    sources = images(hardware, negative=True)
+    engine = _engine(phases, images(hardware), hardware, sources=sources)
+    return engine, (nets.generators, nets.discriminators, *map(State, rules))
 
 
 def pix2pix(hardware: Hardware) -> tuple[Engine, tuple[nn.Module, ...]]:
@@ -91,14 +115,17 @@ def pix2pix(hardware: Hardware) -> tuple[Engine, tuple[nn.Module, ...]]:
 
 def cyclegan(hardware: Hardware) -> tuple[Engine, tuple[nn.Module, ...]]:
     """With pools so small that they are full, and old images shown, from the first step on."""
-    generators = [UNet(1, 1, width=4, depth=2).double() for _ in range(2)]
-    judges = [PatchDiscriminator(1, width=4, layers=2).double() for _ in range(2)]
-    pools = [ImagePool(5) for _ in range(2)]
-    nets = Translators(*generators, *judges, *pools)
+    nets = _translators()
     phases = unpaired(GAMES["lsgan"], nets, adversarial=2.0, gather=hardware.gather)
     sources = images(hardware, negative=True)
     engine = _engine(phases, images(hardware), hardware, sources=sources)
     return engine, (nets.generators, nets.discriminators)
+
+
+def _translators() -> Translators:
+    generators = [UNet(1, 1, width=4, depth=2).double() for _ in range(2)]
+    judges = [PatchDiscriminator(1, width=4, layers=2).double() for _ in range(2)]
+    return Translators(*generators, *judges, ImagePool(5), ImagePool(5))
 
 
 def _engine(

@@ -31,7 +31,7 @@ TRANSLATE = UnpairedSettings(
 #: Four times larger again, with three sets of terms.
 RESTORE = PairedSettings(
     data="demo:photos", degrade="downscale=4", loss="none", features="random", batch_size=16,
-    lr=1e-3, betas="0.9,0.999", steps=1200, snap=100, ema_kimg=1.0, image_size=64,
+    lr=1e-3, betas="0.9,0.999", steps=1000, snap=100, ema_kimg=1.0, image_size=64,
     mirror=True,
 )  # fmt: skip
 DEMOS: dict[str, RunSettings] = {
