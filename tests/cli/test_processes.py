@@ -1,10 +1,15 @@
 """The same command under torchrun: one folder, one voice, the numbers of one process."""
 
+import os
+import re
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from cli.runs import only_run, run, run_in_two_processes
+from cli.runs import COMMAND, environment, only_run, run, run_in_two_processes
 from ganloss.runs.folder import RunFolder
 
 WORDS = ("train", "generate", "--data", "demo:digits", "--loss", "wgan-gp", "--steps", "12")
@@ -34,3 +39,49 @@ def test_two_processes_lose_patience_at_the_same_step(tmp_path: Path) -> None:
     folder = RunFolder(only_run(tmp_path / "runs"))
     assert folder.rows()[-1]["step"] == 4
     assert "step 0 reached" in folder.log.read_text(encoding="utf-8")
+
+
+def children(pid: int) -> list[int]:
+    """Processes started by this one, as Linux tells."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
+    return [int(word) for word in listed.split()]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="needs Linux's /proc")
+def test_a_killed_process_stops_the_other_and_one_process_goes_on_alike(tmp_path: Path) -> None:
+    """Randomness does not depend on how many there are, so the trajectory is the same."""
+    words = ("train", "generate", "--data", "demo:digits", "--loss", "ns", "--metrics", "none",
+             "--steps", "3000", "--snap", "100", "--device", "cpu")  # fmt: skip
+    main = subprocess.Popen(
+        [*COMMAND, *words, "--devices", "2", "--out", "two"],
+        cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        text=True, encoding="utf-8",
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (found := list(tmp_path.glob("two/*/metrics.jsonl"))) or (
+        len(RunFolder(found[0].parent).rows()) < 6
+    ):
+        assert main.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    other = max(children(main.pid))
+    killed = time.monotonic()
+    os.kill(other, signal.SIGKILL)
+    _, said = main.communicate(timeout=60)
+    assert time.monotonic() - killed < 60
+    assert main.returncode == 6
+    assert "another process of this run has stopped" in said
+    assert "Traceback" not in said
+    folder = only_run(tmp_path / "two")
+    reached = RunFolder(folder).rows()[-1]["step"]
+    steps = str(100 * (reached // 100 + 1))
+    done = run("train", "generate", "--resume", str(folder), "--steps", steps, "--devices", "1",
+               cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    alone = run(*words[:-6], "--steps", steps, "--snap", "100", "--device", "cpu", "--out", "one",
+                cwd=tmp_path)  # fmt: skip
+    assert alone.returncode == 0, alone.stderr
+    ours, whole = (RunFolder(p).rows()[-1] for p in (folder, only_run(tmp_path / "one")))
+    assert ours["step"] == whole["step"] == int(steps)
+    for player in ("d", "g"):
+        assert ours[player] == pytest.approx(whole[player], rel=0.02, abs=0.01)
+    assert re.search(r"resumed after step \d+", RunFolder(folder).log.read_text(encoding="utf-8"))

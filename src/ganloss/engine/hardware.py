@@ -108,6 +108,14 @@ class Hardware:
         torch.distributed.broadcast_object_list(box, src=0)
         return box[0]
 
+    def lost_a_process(self, error: RuntimeError) -> bool:
+        """Whether an error says that another process of this run has gone away."""
+        if self.processes == 1:
+            return False
+        words = ("connection closed by peer", "connection reset by peer", "gloo", "nccl")
+        told = str(error).lower()
+        return isinstance(error, torch.distributed.DistError) or any(w in told for w in words)
+
     def barrier(self) -> None:
         """Wait for the other processes."""
         if self.processes > 1:

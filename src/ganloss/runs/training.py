@@ -107,17 +107,34 @@ def _train(run: Run, reporter: Reporter) -> Outcome:
     if run.resumed and (run.finished or session.out_of_patience()):
         return session.finish_again()
     try:
-        state = session.loop()
-    except torch.OutOfMemoryError as error:
-        raise StorageError(
-            f"out of memory: lower --batch-size (now {run.settings.batch_size}) or --image-size"
-        ) from error
+        with _failures_in_words(run):
+            state = session.loop()
     except GanlossError as error:
         session.write_page("diverged" if isinstance(error, DivergedError) else "failed", str(error))
         raise
     finally:
         session.close()
     return session.finish(state)
+
+
+@contextmanager
+def _failures_in_words(run: Run) -> Generator[None]:
+    """Turn what a device or the other processes do to a run into sentences."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise StorageError(
+            f"out of memory: lower --batch-size (now {run.settings.batch_size}) or --image-size"
+        ) from error
+    except RuntimeError as error:
+        if not run.hardware.lost_a_process(error):
+            raise
+        raise StorageError(
+            "another process of this run has stopped, so this one stops as well. Look for its "
+            "own message above; without one it was killed, often for want of memory. What was "
+            f"saved before is whole: `ganloss train {run.settings.task} --resume "
+            f"{run.folder.path}` goes on, with as many processes as you like"
+        ) from error
 
 
 class _Session:
