@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: demo test check lint types docs bench browser parity clean
+.PHONY: demo test check lint types docs bench browser long clean
 
 demo: $(VENV)/base
 	$(BIN)/ganloss demo digits
@@ -12,9 +12,10 @@ demo: $(VENV)/base
 test: $(VENV)/test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --ignore tests/browser
 
-# Four processes for every game of the suite; `make test` has them for two.
-parity: $(VENV)/test
-	GANLOSS_PARITY=all OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/parity
+# What `make test` does in part: every game and example, one against two and four processes.
+long: $(VENV)/test
+	GANLOSS_LONG=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal \
+	    tests/parity tests/runs/test_every_game.py tests/examples tests/cli/test_processes.py
 
 browser: $(VENV)/test
 	$(BIN)/python -m pytest tests/browser

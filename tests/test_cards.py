@@ -35,7 +35,7 @@ def test_formulas_are_free_of_latex(found):
 
 def test_cards_cover_every_registry():
     names = [found.name for found in EVERY]
-    assert names == [*gl.LOSSES, *gl.PENALTIES, *gl.TERMS]
+    assert names == [*gl.LOSSES, *gl.PENALTIES, *gl.GENERATOR_PENALTIES, *gl.TERMS]
 
 
 def test_a_card_is_found_by_its_name_or_its_class():

@@ -47,6 +47,7 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in listed.split()]
 
 
+@pytest.mark.skipif(not os.environ.get("GANLOSS_LONG"), reason="make long")
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="needs Linux's /proc")
 def test_a_killed_process_stops_the_other_and_one_process_goes_on_alike(tmp_path: Path) -> None:
     """Randomness does not depend on how many there are, so the trajectory is the same."""

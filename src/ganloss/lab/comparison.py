@@ -100,7 +100,8 @@ def run(folder: Path, watcher: Watcher, *, where: Where = "local") -> Comparison
         KeyboardInterrupt: interrupted; every running job has saved where it is.
     """
     comparison = Comparison(folder)
-    with _locked(folder), _terminable():
+    with _locked(folder), _interruptible() as interrupted:
+        watcher = _Asking(watcher, interrupted)
         _cut_half_lines(folder)
         _do(comparison, comparison.plan.search(), watcher, where)
         _do(comparison, comparison.plan.jobs(best_draws(comparison)), watcher, where)
@@ -250,14 +251,47 @@ def _locked(folder: Path) -> Generator[None]:
 
 
 @contextmanager
-def _terminable() -> Generator[None]:
-    """Take SIGTERM for Ctrl-C."""
+def _interruptible() -> Generator[list[int]]:
+    """Take SIGTERM for Ctrl-C; give a list of the signals that came.
+
+    Python drops an exception that is raised in a destructor or a callback of the garbage
+    collector, and Ctrl-C may come there; the list still holds it.
+    """
+    came: list[int] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        del frame
+        came.append(number)
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
     try:
-        previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        previous = [signal.signal(number, interrupt) for number in numbers]
     except ValueError:  # not in the main thread: somebody else handles signals
-        yield
+        yield came
         return
     try:
-        yield
+        yield came
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in zip(numbers, previous, strict=True):
+            signal.signal(number, handler)
+
+
+class _Asking:
+    """A watcher that lets no interruption get lost."""
+
+    def __init__(self, watcher: Watcher, interrupted: Sequence[int]) -> None:
+        self._watcher, self._interrupted = watcher, interrupted
+
+    def started(self, folder: Path, plan: Plan, jobs: Sequence[Job], ended: Sequence[Row]) -> None:
+        self._watcher.started(folder, plan, jobs, ended)
+
+    def progressed(self, job: str, done: float) -> None:
+        if self._interrupted:
+            raise KeyboardInterrupt
+        self._watcher.progressed(job, done)
+
+    def ended(self, row: Row) -> None:
+        self._watcher.ended(row)
+        if self._interrupted:
+            raise KeyboardInterrupt
