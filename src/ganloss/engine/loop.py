@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,10 @@ from ganloss._random import Draws, seed_of
 from ganloss.engine.hardware import Hardware
 from ganloss.engine.phase import Phase, Turn
 from ganloss.objective import Losses, Schedule
+
+#: Shown what an update comes to: the player, what it is ("term", "gradient", "weight" or
+#: "optimiser"), and tensors by name.
+Look: TypeAlias = Callable[[str, str, Mapping[str, Tensor]], None]
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,13 @@ class Engine:
         self._turns = sum(p.repeats for p in phases)
         self._batches_per_step = max(p.repeats for p in phases)
 
-    def advance(self, *, measure: bool = False) -> StepRecord:
-        """Run every phase once; with ``measure``, record gradient norms as well."""
+    def advance(self, *, measure: bool = False, look: Look | None = None) -> StepRecord:
+        """Run every phase once.
+
+        Args:
+            measure: record gradient norms as well.
+            look: shown every term, gradient, weight and optimiser state as soon as it is there.
+        """
         _seed_global(seed_of(self._seed, "global", self.step), self._hardware)
         self._set_rates()
         losses: dict[str, Losses] = {}
@@ -109,7 +118,9 @@ class Engine:
             self._give_turn_to(phase)
             for repeat in range(phase.repeats):
                 wanted = measure and repeat == phase.repeats - 1
-                losses[phase.name], norm = self._update(phase, repeat, turn, measure=wanted)
+                losses[phase.name], norm = self._update(
+                    phase, repeat, turn, measure=wanted, look=look
+                )
                 turn += 1
                 if wanted and norm is not None:
                     norms[phase.name] = norm
@@ -144,17 +155,23 @@ class Engine:
                 group["lr"] = rate * factor
 
     def _update(
-        self, phase: Phase, repeat: int, turn: int, *, measure: bool
+        self, phase: Phase, repeat: int, turn: int, *, measure: bool, look: Look | None
     ) -> tuple[Losses, Tensor | None]:
         parameters = self._own[phase.name]
         for parameter in parameters:
             parameter.grad = None
         losses = self._differentiate(phase, self._turn(repeat, turn))
         self._hardware.average_gradients(parameters)
+        if look is not None:
+            look(phase.name, "term", {**losses.terms, "total": losses.total.detach()})
+            look(phase.name, "gradient", _gradients(phase.trains))
         norm = self._limit(parameters, measure=measure)
         self._optimisers[phase.name].step()
         if phase.after_update is not None:
             phase.after_update()
+        if look is not None:
+            look(phase.name, "weight", _weights(phase.trains))
+            look(phase.name, "optimiser", _memory(self._optimisers[phase.name], phase.trains))
         return losses, norm
 
     def _differentiate(self, phase: Phase, turn: Turn) -> Losses:
@@ -206,6 +223,17 @@ class Engine:
             wanted = name == phase.name
             for parameter in parameters:
                 parameter.requires_grad_(wanted)
+
+    def not_finite(self) -> list[str]:
+        """Name the weights and optimiser states that are not finite; this waits for the device."""
+        found: list[str] = []
+        for phase in self._phases:
+            optimiser = _memory(self._optimisers[phase.name], phase.trains)
+            values = {f"weight {n}": v for n, v in _weights(phase.trains).items()}
+            values |= {f"optimiser state {n}": v for n, v in optimiser.items()}
+            bad = (name for name, value in values.items() if not bool(value.isfinite().all()))
+            found += [f"{phase.name}'s {name}" for name in bad]
+        return found
 
     def state(self) -> dict[str, Any]:
         """Everything that a later step depends on; randomness follows from the step."""
@@ -286,6 +314,25 @@ def _seed_global(seed: int, hardware: Hardware) -> None:
         torch.cuda.manual_seed(seed)
     elif hardware.device.type == "mps":
         torch.mps.manual_seed(seed)
+
+
+def _weights(network: nn.Module) -> dict[str, Tensor]:
+    """Parameters; buffers may hold infinities on purpose, e.g. masks."""
+    return {name: p.detach() for name, p in network.named_parameters()}
+
+
+def _gradients(network: nn.Module) -> dict[str, Tensor]:
+    return {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+
+
+def _memory(optimiser: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:
+    """What an optimiser remembers of each parameter, e.g. Adam's averages."""
+    return {
+        f"{name}.{key}": value
+        for name, p in network.named_parameters()
+        for key, value in optimiser.state.get(p, {}).items()
+        if isinstance(value, Tensor)
+    }
 
 
 def _gradient_norm(parameters: Sequence[Tensor]) -> Tensor:

@@ -57,7 +57,7 @@ def _what(run: "Run") -> Iterable[tuple[str, str]]:
 
 def _seconds_per_step(run: "Run") -> float:
     """Median time of a step; the first ones allocate and are left out."""
-    from ganloss.runs.training import threads
+    from ganloss.runs.run import threads
 
     times: list[float] = []
     with threads(run.threads):

@@ -36,6 +36,7 @@ class RunFolder:
         self.last = path / "checkpoints" / "last.pt"
         self.best = path / "checkpoints" / "best.pt"
         self.export = path / "export"
+        self.diverged = path / "diverged.pt"
 
     def sample(self, step: int) -> Path:
         """Path of the samples after ``step`` steps."""

@@ -2,7 +2,8 @@
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -131,6 +132,17 @@ class Run:
     def clock(self) -> float:
         """Seconds that count where time is the limit."""
         return self.seconds if self.settings.seconds is None else self.trained
+
+
+@contextmanager
+def threads(count: int) -> Generator[None]:
+    """Compute with so many CPU threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _count(network: nn.Module) -> int:

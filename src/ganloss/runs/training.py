@@ -1,7 +1,5 @@
 """Training: the loop of a run and everything written along the way."""
 
-import json
-import math
 import signal
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -17,12 +15,13 @@ from torch import Tensor
 from ganloss._errors import DivergedError, GanlossError, StorageError
 from ganloss._version import __version__
 from ganloss.engine.loop import StepRecord
-from ganloss.runs.folder import RunFolder, command_line, write_text
+from ganloss.runs.divergence import stop_if_diverged
+from ganloss.runs.folder import RunFolder, command_line
 from ganloss.runs.metric import Metric
 from ganloss.runs.page import write_page
 from ganloss.runs.patience import early_stop, is_new_best
 from ganloss.runs.pictures import save_png, write_gif
-from ganloss.runs.run import SNAPS_PER_RUN, Run, next_commands, status
+from ganloss.runs.run import SNAPS_PER_RUN, Run, next_commands, status, threads
 from ganloss.runs.settings import RunSettings
 from ganloss.runs.tasks import one_each
 from ganloss.runs.tracking import Tracker, open_trackers, tracker_names
@@ -178,6 +177,7 @@ class _Session:
                     reported = run.seconds
                     self.reporter.progressed(run.engine.step, run.total, run.done)
                 if (tick or run.hardware.processes == 1) and self._agree(interrupted()):
+                    stop_if_diverged(run, {}, weights=True)
                     self._save()
                     return "interrupted"
         return "finished"
@@ -252,7 +252,7 @@ class _Session:
 
     def _tick(self, record: StepRecord, *, snap: bool) -> None:
         row = self._row(record)
-        _check_finite(row, self.run.folder)
+        stop_if_diverged(self.run, row, weights=snap)
         if self.main:
             self._write_row(row, snap=snap)
 
@@ -373,37 +373,6 @@ def write_samples(run: Run) -> "Image.Image":
     for name, overlay in run.task.overlays().items():
         save_png(overlay, run.folder.path / name)
     return picture
-
-
-def _check_finite(row: Mapping[str, Any], folder: RunFolder) -> None:
-    """Stop when a loss, gradient or score is not finite, and say which."""
-    groups = {k: v for k, v in row.items() if isinstance(v, Mapping)}
-    bad = [
-        f"{group}.{name}"
-        for group, values in groups.items()
-        for name, value in values.items()
-        if not math.isfinite(value)
-    ]
-    if not bad:
-        return
-    dump = folder.path / "diverged.json"
-    write_text(dump, json.dumps(row, indent=1))
-    raise DivergedError(
-        f"training diverged at step {row['step']}: {', '.join(bad)} is not finite. The values are "
-        f"in {dump}, the last good checkpoint in {folder.last}. Lower --lr, or choose a loss with "
-        "a penalty, e.g. --loss r3gan"
-    )
-
-
-@contextmanager
-def threads(count: int) -> Generator[None]:
-    """Compute with so many CPU threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager
