@@ -26,7 +26,8 @@ def write(path: Path) -> None:
 
 def _section(card: Card) -> list[str]:
     formula = f"```text\n{card.formula_text}\n```"
-    rows = {"Needs": card.needs, "Use": card.use, "Cost": card.cost}
+    rows = {"Needs": card.needs, "Shapes": card.shapes, "Range": card.range}
+    rows |= {"Use": card.use, "Cost": card.cost}
     rows |= {"Measured": card.measured, "Elsewhere": card.peers}
     rows |= {
         f"`{name}`": f"{f'`{default}`: ' if default else 'must be given: '}{card.meanings[name]}"

@@ -176,6 +176,9 @@ class ImagePool(nn.Module):
     Args:
         size: how many images are kept, 50 in the papers; 0 returns the images as they came.
 
+    Raises:
+        ValueError: ``size`` is negative.
+
     References:
         Shrivastava et al., "Learning from Simulated and Unsupervised Images through Adversarial
         Training", CVPR 2017, arXiv:1612.07828, section 2.3; its use in CycleGAN: Zhu et al., ICCV

@@ -15,7 +15,9 @@ from ganloss.losses import LOSSES, GANLoss
 from ganloss.penalties import GENERATOR_PENALTIES, PENALTIES, GeneratorPenalty, Penalty
 from ganloss.terms import TERMS
 
-_SECTION = re.compile(r"^(Use|Cost|Peers|Args|Raises|References): ?(.*)", re.DOTALL)
+#: Sections that are sentences, each a field of the card.
+_IN_WORDS = ("Shapes", "Range", "Use", "Cost", "Peers")
+_SECTION = re.compile(r"^(Shapes|Range|Use|Cost|Peers|Args|Raises|References): ?(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Card:
         settings: parameters with their defaults as text; empty where there is none.
         meanings: what each parameter means.
         measured: what it was found to cost beside a training step of ``ns``, in words.
+        shapes, range: what it takes, and which values it can have, for D and for G.
         use, cost, peers: when to use it, what it costs, what others call it and at which scale.
         references: where it comes from, the defining paper first.
     """
@@ -99,6 +102,8 @@ class Card:
     settings: Mapping[str, str]
     meanings: Mapping[str, str]
     measured: str
+    shapes: str
+    range: str
     use: str
     cost: str
     peers: str
@@ -172,7 +177,7 @@ def _card(name: str, kind: str, cls: type) -> Card:
         settings=_settings(cls),
         meanings=_meanings(sections.get("Args", "")),
         measured=_measured(name, kind),
-        **{key.lower(): _words(sections.get(key, "")) for key in ("Use", "Cost", "Peers")},
+        **{key.lower(): _words(sections.get(key, "")) for key in _IN_WORDS},
         references=tuple(map(Reference.parse, _items(sections.get("References", "")))),
     )
 

@@ -69,11 +69,14 @@ class Constraint(Protocol):
 class ClipWeights:
     """Clip every parameter to ``[-limit, limit]`` after each update.
 
+    Args:
+        limit: half the side of the box.
+
     References:
         Arjovsky et al., "Wasserstein GAN", ICML 2017, arXiv:1701.07875, algorithm 1 (c = 0.01).
 
     >>> layer = nn.Linear(2, 1)
-    >>> ClipWeights(0.01).after_step(layer)
+    >>> ClipWeights(0.01).prepare(layer)  # before training; after_step(layer) after each update
     >>> bool(layer.weight.abs().max() <= 0.01)
     True
     """
@@ -105,6 +108,7 @@ class SpectralNorm:
     >>> SpectralNorm().prepare(network)
     >>> torch.nn.utils.parametrize.is_parametrized(network[0])
     True
+    >>> SpectralNorm().after_step(network)  # nothing to do
     """
 
     def prepare(self, discriminator: nn.Module) -> None:
@@ -123,8 +127,14 @@ class SpectralNorm:
 class Weighted:
     """A penalty with its weight, in the paper's convention.
 
+    Args:
+        penalty: of either player.
+        weight: a number or a schedule.
+
     >>> Weighted(R1(), 10.0)
     Weighted(penalty=R1(), weight=10.0)
+    >>> Weighted(R1(), 10.0).of_generator, Weighted(PathLength(), 2.0).of_generator
+    (False, True)
     """
 
     penalty: AnyPenalty
@@ -152,6 +162,9 @@ class Game:
         optimisers: settings of both players' optimisers.
         output: what the discriminator gives for each sample.
 
+    Raises:
+        ValueError: ``critic_steps`` is below 1.
+
     >>> from ganloss import GAMES
     >>> GAMES["wgan-gp"].critic_steps
     5
@@ -175,7 +188,12 @@ class Game:
         return WeightedSum(adv=1.0, **self._weights(of_generator=False))
 
     def generator_objective(self) -> WeightedSum:
-        """The declared sum the generator minimises."""
+        """The declared sum the generator minimises.
+
+        >>> from ganloss import GAMES
+        >>> GAMES["stylegan2"].generator_objective()
+        WeightedSum(adv=1.0, path-length=every(4, 2.0))
+        """
         return WeightedSum(adv=1.0, **self._weights(of_generator=True))
 
     def _weights(self, *, of_generator: bool) -> dict[str, Weight]:
@@ -196,7 +214,12 @@ class Game:
 
     @property
     def has_state(self) -> bool:
-        """Whether the pair or a penalty has a state that training moves."""
+        """Whether the pair or a penalty has a state that training moves.
+
+        >>> from ganloss import GAMES
+        >>> GAMES["began"].has_state, GAMES["hinge"].has_state
+        (True, False)
+        """
         parts = (self.pair, *(w.penalty for w in self.penalties.values()))
         return any(
             not isinstance(part, PullingAway) and part.controller() is not None for part in parts
@@ -223,6 +246,10 @@ class Game:
 
         Raises:
             ValueError: the game has neither.
+
+        >>> from ganloss import GAMES
+        >>> GAMES["r3gan"].with_gamma(0.5).discriminator_objective()
+        WeightedSum(adv=1.0, r1=0.5, r2=0.5)
         """
         names = [name for name in ("r1", "r2") if name in self.penalties]
         if not names:

@@ -57,6 +57,9 @@ def every(interval: int, weight: float) -> Schedule:
 
     The mean over time is ``weight``. StyleGAN2 applies R1 this way with an interval of 16.
 
+    Raises:
+        ValueError: ``interval`` is below 1.
+
     References:
         Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020,
         arXiv:1912.04958, section 3.1.
@@ -72,6 +75,9 @@ def every(interval: int, weight: float) -> Schedule:
 
 def ramp(start: float, end: float, steps: int) -> Schedule:
     """Linear change from ``start`` to ``end`` over ``steps`` steps, constant afterwards.
+
+    Raises:
+        ValueError: ``steps`` is below 1.
 
     >>> warm_up = ramp(0.0, 10.0, 100)
     >>> warm_up(0), warm_up(50), warm_up(1000)
@@ -89,6 +95,10 @@ class Losses:
     Args:
         total: weighted sum, to call ``backward()`` on.
         terms: each term by name, unweighted and detached; skipped ones are absent.
+
+    >>> losses = WeightedSum(l1=100.0)(l1=torch.tensor(0.25))
+    >>> losses.total, losses.terms
+    (tensor(25.), {'l1': tensor(0.2500)})
     """
 
     total: Tensor
@@ -97,7 +107,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class GradientReport:
-    """How the terms of an objective pull on the parameters.
+    """How the terms of an objective pull on the parameters, from :meth:`WeightedSum.gradients`.
 
     Args:
         norms: norm of each weighted term's gradient.
@@ -144,7 +154,11 @@ class WeightedSum:
 
     @property
     def weights(self) -> Mapping[str, Weight]:
-        """The declared weights."""
+        """The declared weights.
+
+        >>> WeightedSum(adv=1.0, r1=every(16, 10.0)).weights
+        {'adv': 1.0, 'r1': every(16, 10.0)}
+        """
         return dict(self._weights)
 
     def __call__(self, step: int | None = None, /, **terms: Term) -> Losses:
@@ -153,6 +167,10 @@ class WeightedSum:
         Args:
             step: current step; needed when a weight is a schedule.
             terms: one scalar tensor or thunk for each declared weight.
+
+        Raises:
+            TypeError: a term is missing or unknown, or a schedule is called without a step.
+            ValueError: a term is not a single number.
         """
         self._check_names(terms)
         total: Tensor | None = None
@@ -170,6 +188,15 @@ class WeightedSum:
         """Norm of each weighted term's gradient, and the cosines between them.
 
         Costs one backward pass per term and waits for the device; meant for a look now and then.
+
+        Raises:
+            TypeError: as for a call.
+            ValueError: as for a call.
+
+        >>> x = torch.tensor([3.0], requires_grad=True)
+        >>> report = WeightedSum(a=2.0, b=1.0).gradients([x], a=x.sum(), b=-x.square().sum())
+        >>> report.norms, report.conflicts
+        ({'a': 2.0, 'b': 6.0}, [('a', 'b')])
         """
         self._check_names(terms)
         targets = [p for p in parameters if p.requires_grad]

@@ -26,8 +26,14 @@ class Optimiser(Protocol):
 class Adam:
     """Adam, in torch's fused implementation.
 
+    Args:
+        lr: learning rate.
+        betas: how slowly the averages of the gradient and of its square forget.
+
     >>> Adam(2e-4, (0.5, 0.999))
     Adam(lr=0.0002, betas=(0.5, 0.999))
+    >>> type(Adam().build(torch.nn.Linear(2, 1).parameters())).__name__
+    'Adam'
     """
 
     lr: float = 2e-4
@@ -43,8 +49,14 @@ class Adam:
 class RMSprop:
     """RMSprop, with torch's multi-tensor implementation.
 
+    Args:
+        lr: learning rate.
+        alpha: how slowly the average of the gradient's square forgets.
+
     >>> RMSprop(5e-5)
     RMSprop(lr=5e-05, alpha=0.99)
+    >>> type(RMSprop().build(torch.nn.Linear(2, 1).parameters())).__name__
+    'RMSprop'
     """
 
     lr: float = 5e-5
@@ -58,7 +70,14 @@ class RMSprop:
 @final
 @dataclass(frozen=True)
 class Optimisers:
-    """One optimiser for each player."""
+    """One optimiser for each player.
+
+    Args:
+        generator, discriminator: settings of theirs.
+
+    >>> Optimisers.both(Adam(1e-4)).discriminator
+    Adam(lr=0.0001, betas=(0.5, 0.999))
+    """
 
     generator: Adam | RMSprop = field(default_factory=Adam)
     discriminator: Adam | RMSprop = field(default_factory=Adam)

@@ -7,7 +7,11 @@ from typing import Literal, TypeAlias, final
 @final
 @dataclass(frozen=True)
 class ScoreOutput:
-    """One raw score, or a map of them; higher means more real."""
+    """One raw score, or a map of them; higher means more real.
+
+    >>> ScoreOutput()
+    ScoreOutput()
+    """
 
 
 @final
@@ -33,6 +37,9 @@ class FeatureOutput:
 
     Args:
         count: its length.
+
+    Raises:
+        ValueError: ``count`` is below 1.
 
     >>> FeatureOutput(16)
     FeatureOutput(count=16)

@@ -27,6 +27,9 @@ class Finding:
         check: what was checked, a sentence.
         verdict: whether it holds.
         detail: what was found, or why it was skipped.
+
+    >>> Finding("The inputs are left as they were", "failed", "x was written to").verdict
+    'failed'
     """
 
     check: str
@@ -41,6 +44,15 @@ class Report:
     Args:
         subject: name of what was checked.
         findings: one for each check.
+
+    >>> report = Report("my loss", [Finding("It is finite", "ok"), Finding("It falls", "failed")])
+    >>> report.ok, report.failed
+    (False, [Finding(check='It falls', verdict='failed', detail='')])
+    >>> print(report)
+    my loss
+      ok      It is finite
+      FAILED  It falls
+    1 checks hold, 1 failed, 0 do not apply
     """
 
     subject: str

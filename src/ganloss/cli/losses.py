@@ -108,6 +108,8 @@ def _print_card(card: "Card") -> None:
     table.add_column()
     rows = {
         "needs": card.needs,
+        "shapes": card.shapes,
+        "range": card.range,
         "use": card.use,
         "cost": card.cost,
         "measured": card.measured,

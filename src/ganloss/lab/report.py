@@ -38,6 +38,16 @@ def write_report(comparison: Comparison) -> Path:
 
     Raises:
         StorageError: the disk is full or the folder is not writable.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.lab.comparison import create
+    >>> from ganloss.lab.plan import plan
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> settings = GenerateSettings(data="demo:ring", steps=10)
+    >>> with TemporaryDirectory() as out:  # planned, nothing has run yet
+    ...     folder = create(plan(settings, ["ns", "r3gan"]), Path(out))
+    ...     print(write_report(Comparison(folder)).name)
+    report.html
     """
     page = comparison.folder / "report.html"
     write_text(comparison.folder / "summary.csv", summary(comparison))

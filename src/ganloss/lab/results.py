@@ -24,6 +24,16 @@ class Comparison(Sequence[Row]):
     Raises:
         UsageError: it is none.
         CheckpointError: its plan is damaged.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.lab.comparison import create
+    >>> from ganloss.lab.plan import plan
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> settings = GenerateSettings(data="demo:ring", steps=10)
+    >>> with TemporaryDirectory() as out:  # planned, nothing has run yet
+    ...     found = Comparison(create(plan(settings, ["ns", "r3gan"], seeds=[0, 1]), Path(out)))
+    ...     print(found.folder.name, found.rows, found.draws, found.log(), len(found))
+    compare-0001-ring [] [] [] 0
     """
 
     def __init__(self, folder: Path) -> None:

@@ -45,7 +45,17 @@ class Verdict:
 
 
 def judge(comparison: Comparison) -> Verdict:
-    """Say what the rows show; seeds in which a run is missing are left out."""
+    """Say what the rows show; seeds in which a run is missing are left out.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.lab.comparison import create
+    >>> from ganloss.lab.plan import plan
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> settings = GenerateSettings(data="demo:ring", steps=10)
+    >>> with TemporaryDirectory() as out:  # planned, nothing has run yet
+    ...     print(judge(Comparison(create(plan(settings, ["ns", "r3gan"]), Path(out)))).sentence)
+    No seed is complete yet, so nothing can be said on demo:ring after 10 steps.
+    """
     return _Judgement(comparison).verdict()
 
 

@@ -28,7 +28,20 @@ class GANLoss(ABC):
     scale. The value of a sample is the mean over its elements, summed over scales.
 
     Subclass :class:`ElementwisePair` for a loss that looks at each score alone, or this class for
-    one that looks at real and fake scores together.
+    one that looks at real and fake scores together. What a class declares about itself is proved
+    by ``ganloss check``.
+
+    >>> import torch
+    >>> from ganloss import GAMES, RelativisticAverage, Hinge
+    >>> pair = RelativisticAverage(Hinge())
+    >>> pair.discriminator(real=torch.ones(4), fake=torch.zeros(4))
+    tensor(0.)
+    >>> pair.globally()  # its means over all processes
+    RelativisticAverage(base=Hinge(margin=1.0), across_processes=True)
+    >>> pair.compares_samples, pair.smallest_batch
+    (False, 1)
+    >>> type(GAMES["began"].pair.controller()).__name__
+    'BoundaryEquilibriumControl'
     """
 
     #: Sample i of the real batch meets sample i of the fake batch.
@@ -198,7 +211,26 @@ def _present(first: Tensor | None, second: Tensor | None) -> Tensor:
 
 
 class ElementwisePair(GANLoss):
-    """A pair that looks at each score alone; a subclass writes three one-line hooks."""
+    """A pair that looks at each score alone; a subclass writes three one-line hooks.
+
+    Scores are as for :class:`GANLoss`. The hooks get tensors of one scale, checked, in fp32 or
+    better, and give a loss of the same shape.
+
+    >>> import torch
+    >>> class Logistic(ElementwisePair):
+    ...     def real_side(self, scores):
+    ...         return torch.nn.functional.softplus(-scores)
+    ...     def fake_side(self, scores):
+    ...         return torch.nn.functional.softplus(scores)
+    ...     def generator_side(self, scores):
+    ...         return torch.nn.functional.softplus(-scores)
+    >>> Logistic().generator(fake=torch.zeros(3), reduction="sum")
+    tensor(2.0794)
+    >>> Logistic().real_side(torch.zeros(1)) == Logistic().fake_side(torch.zeros(1))
+    tensor([True])
+    >>> Logistic().generator_side(torch.zeros(1))
+    tensor([0.6931])
+    """
 
     @abstractmethod
     def real_side(self, scores: Tensor) -> Tensor:
@@ -225,6 +257,14 @@ class PairController(nn.Module, ABC):
     """A pair with a state: it is called as the pair is, and D's turn moves the state.
 
     The state is in buffers, so it is saved, moved and loaded with everything else.
+
+    >>> import torch
+    >>> from ganloss import BoundaryEquilibrium
+    >>> control = BoundaryEquilibrium(gamma=0.5, rate=0.1).controller()
+    >>> control.discriminator(real=torch.tensor([4.0]), fake=torch.tensor([1.0]))
+    tensor(4.)
+    >>> control.pair.k, control.generator(fake=torch.tensor([1.0]))  # k moved: 0.1 (2 - 1)
+    (tensor(0.1000), tensor(1.))
     """
 
     @property

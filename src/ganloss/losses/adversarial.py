@@ -23,6 +23,10 @@ class Minimax(ElementwisePair):
     Computed from raw scores by softplus, so it is exact where log(1 - sigmoid) is not. At the
     best discriminator the value is -log 4 + 2 JS(p, q).
 
+    Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size.
+
+    Range: D [0, ∞), G (−∞, 0].
+
     Use: To study the original game. In practice prefer :class:`NonSaturating`: this G learns
     nothing where D is sure.
 
@@ -78,6 +82,13 @@ class NonSaturating(ElementwisePair):
 
     Args:
         real_label: label *a* of real samples; 0.9 is one-sided label smoothing.
+
+    Raises:
+        ValueError: ``real_label`` is not between 0 and 1.
+
+    Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size.
+
+    Range: D [0, ∞), G [0, ∞).
 
     Use: The first choice for a new GAN, best with R1 (game ``ns-r1``) or relativistic with R1 and
     R2 (``r3gan``).
@@ -136,6 +147,10 @@ class Wasserstein(ElementwisePair):
     Without weight clipping, a gradient penalty or spectral norm the critic grows without bound.
     In ``GAMES``, ``wgan`` clips and ``wgan-gp`` carries the penalty.
 
+    Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size.
+
+    Range: D (−∞, ∞), G (−∞, ∞).
+
     Use: With a gradient penalty, when scores should follow the quality of samples.
 
     Cost: One mean per side; the penalty beside it costs about as much as two more backward passes
@@ -193,6 +208,10 @@ class LeastSquares(ElementwisePair):
         real_target: *b*.
         generator_target: *c*. With (a, b, c) = (-1, 1, 0) G minimises a Pearson chi-square.
 
+    Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size.
+
+    Range: D [0, ∞), G [0, ∞).
+
     Use: Image-to-image work with a patch discriminator: pix2pix and CycleGAN train well with it.
 
     Cost: One square per score and side.
@@ -239,6 +258,13 @@ class Hinge(ElementwisePair):
 
     Args:
         margin: *m*, positive; 1 in the papers. Scores beyond it give D no gradient.
+
+    Raises:
+        ValueError: ``margin`` is not positive.
+
+    Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size.
+
+    Range: D [0, ∞), G (−∞, ∞).
 
     Use: Larger class-conditional models with spectral norm (SAGAN, BigGAN); game ``hinge``.
 
@@ -288,6 +314,10 @@ class BoundarySeeking(ElementwisePair):
             = \tfrac12 E_z[D(G(z))^2]
 
     The difference of logarithms is the raw score itself. D is that of :class:`NonSaturating`.
+
+    Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size.
+
+    Range: D [0, ∞), G [0, ∞).
 
     Use: Rarely: G stops where D is undecided, whichever side a sample is on.
 

@@ -29,6 +29,11 @@ class DualContrastive(GANLoss):
             train it, gives G a gradient where D is sure.
         across_processes: contrast with the batches of all processes; otherwise they are local.
 
+    Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size. A patch is
+    contrasted with those of its place.
+
+    Range: D [0, ∞), G [0, ∞), or (−∞, 0] if saturating.
+
     Use: Large batches, where one sample against many is a harder question than one against one.
 
     Cost: Two log-sum-exps over the batch; G's step scores real samples as well.
@@ -97,6 +102,11 @@ class SoftmaxGAN(GANLoss):
 
     Args:
         across_processes: normalise over the batches of all processes; otherwise Z is local.
+
+    Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size. A patch is
+    normalised with those of its place.
+
+    Range: D [0, ∞), G [0, ∞).
 
     Use: As a study of importance sampling in GANs; no published recipe needs it.
 

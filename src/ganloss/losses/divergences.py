@@ -33,6 +33,10 @@ class KLDivergence:
     Args:
         dim: where the classes lie.
 
+    Shapes: logits and target probabilities of one shape, classes along ``dim``.
+
+    Range: [0, ∞).
+
     Use: Class probabilities: distillation, a classifier's view of samples. Pixels and features are
     no probabilities.
 
@@ -97,6 +101,11 @@ class GaussianKL:
             - 1\big)\Big] = KL(N(m, e^u) \| N(n, e^v))
 
     summed over all dimensions but the batch, averaged over the batch.
+
+    Shapes: means and log variances ``(N, ...)`` of one shape; the prior is of that shape too,
+    or a number.
+
+    Range: [0, ∞).
 
     Use: The encoder of a VAE-GAN, with a small weight.
 
@@ -195,6 +204,13 @@ class FDivergence(ElementwisePair):
             ``"squared-hellinger"`` or ``"total-variation"``.
         alternative: G ascends g(D(G(z))), which does not saturate (section 3.2); False is the
             original, in which G descends the bound itself.
+
+    Raises:
+        ValueError: ``kind`` is none of its choices; the nearest is named.
+
+    Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size.
+
+    Range: D (−∞, ∞), G (−∞, ∞).
 
     Use: To choose which divergence is minimised; ``"js"``, ``"gan"`` and ``"squared-hellinger"``
     are the tame ones, ``"kl"`` and ``"pearson"`` grow fast.

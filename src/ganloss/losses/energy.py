@@ -28,6 +28,13 @@ class EnergyBased(ElementwisePair):
     Args:
         margin: *m*, positive: 10 for MNIST in the paper, 20 to 80 for larger images.
 
+    Raises:
+        ValueError: ``margin`` is not positive.
+
+    Shapes: energies ``(N, ...)`` or a list of scales; batches may differ in size.
+
+    Range: D [0, ∞), G [0, ∞) for energies, which are never negative.
+
     Use: With an autoencoder as discriminator, and :class:`PullingAway` on its codes for G.
 
     Cost: One clamp per score; the autoencoder costs more.
@@ -79,6 +86,10 @@ class PullingAway:
     Args:
         across_processes: compare the codes of all processes; otherwise those of the local batch.
 
+    Shapes: codes ``(N, d)``.
+
+    Range: [0, 1].
+
     Use: G's step of an energy-based GAN, on the encoder's codes; weight 0.1 in the paper.
 
     Cost: One product of N codes with each other.
@@ -90,6 +101,8 @@ class PullingAway:
         section 2.4.
 
     >>> import torch
+    >>> PullingAway().over_all_processes()
+    PullingAway(across_processes=True)
     >>> PullingAway()(torch.tensor([[3.0, 0.0], [0.0, 2.0]]))
     tensor(0.)
     """
@@ -141,6 +154,13 @@ class BoundaryEquilibrium(ElementwisePair):
         k: weight of the fake side, between 0 and 1; a number, or the controller's buffer.
         gamma: wanted ratio of the generated to the real samples' error; lower means less diverse.
         rate: how fast the controller moves k, 0.001 in the paper.
+
+    Raises:
+        ValueError: ``gamma`` is not between 0 and 1.
+
+    Shapes: energies ``(N, ...)`` or a list of scales; batches may differ in size.
+
+    Range: D (−∞, ∞), G [0, ∞) for energies, which are never negative.
 
     Use: With an autoencoder as discriminator, and its controller (``controller()``).
 

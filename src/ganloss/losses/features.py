@@ -41,6 +41,14 @@ class MaximumMeanDiscrepancy(GANLoss):
             gives the biased estimate, never negative.
         across_processes: compare the batches of all processes; otherwise they are local.
 
+    Raises:
+        ValueError: ``kernel`` is none of its choices; the nearest is named.
+
+    Shapes: features ``(N, d)``, further dimensions flattened; two samples of each kind if
+    unbiased.
+
+    Range: D [-10, 10], G [-10, 10]: each of the five kernels lies in [0, 1].
+
     Use: With a small critic of 16 features and a gradient penalty; batches of 64 or more.
 
     Cost: Kernels of all pairs, 3 N² d numbers; G's step scores real samples as well.
@@ -140,6 +148,13 @@ class Sphere(ElementwisePair):
 
     Args:
         moments: *R*, the highest power; 3 in the paper.
+
+    Raises:
+        ValueError: ``moments`` is below 1.
+
+    Shapes: features ``(N, d)``, further dimensions flattened, or a list of scales.
+
+    Range: D [-44.1, 44.1], G [-44.1, 0] for three moments.
 
     Use: With a critic of many features (1024 in the paper) and no penalty.
 

@@ -27,6 +27,13 @@ class Realness(GANLoss):
         centre: where the anchor of real samples lies, between 0 and 1.
         deviation: of both anchors. The paper's code draws histograms of random numbers instead.
 
+    Raises:
+        ValueError: ``centre`` is not in (0, 1], or ``deviation`` is not positive.
+
+    Shapes: logits ``(N, K)``, further dimensions flattened, or a list of scales.
+
+    Range: D [0, ∞), G (−∞, ∞).
+
     Use: With a discriminator of some 20 outputs, where a single score teaches too little.
 
     Cost: A softmax of K logits for each sample.

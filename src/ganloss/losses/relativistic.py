@@ -29,6 +29,10 @@ class Relativistic(GANLoss):
     Raises:
         TypeError: the base has no separate loss for real scores.
 
+    Shapes: scores ``(N, ...)`` or a list of scales; equal batches.
+
+    Range: D and G that of the base: [0, ∞) over all but ``Wasserstein()``.
+
     Use: With R1 and R2 (game ``r3gan``): the simplest recipe known to reach modern results. It
     keeps G from dropping modes, since each fake is judged beside a real sample.
 
@@ -89,6 +93,10 @@ class RelativisticAverage(GANLoss):
 
     Raises:
         TypeError: the base has no separate losses for real and fake scores.
+
+    Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size.
+
+    Range: D and G that of the base: [0, ∞) over all but ``Wasserstein()``.
 
     Use: Super-resolution after ESRGAN, and as a steadier :class:`Relativistic` in large batches
     (games ``ragan``, ``ralsgan``, ``rahinge``).

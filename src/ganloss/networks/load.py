@@ -101,6 +101,10 @@ def load_generator(
         import torch, ganloss as gl
         G = gl.load_generator("runs/00000-wgan-gp-digits-s0")
         images = G(torch.randn(16, G.latent))
+
+    >>> load_generator("no-such-run")
+    Traceback (most recent call last):
+    ganloss._errors.CheckpointError: there is no generator in no-such-run; a run exports it ...
     """
     folder = _export_folder(Path(path))
     try:

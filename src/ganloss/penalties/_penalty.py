@@ -15,6 +15,18 @@ class Penalty(ABC):
 
     It takes the samples it needs, accepts and ignores the other, never touches the caller's
     tensors and sends no gradient into the generator. Multiply it by the paper's weight.
+
+    Samples are ``(N, ...)`` of any rank. The critic's output is made one number per sample first:
+    the mean over its elements, summed over scales.
+
+    >>> import torch
+    >>> from ganloss import R1, MaxGradientPenalty
+    >>> R1().needs, R1().controller()
+    (('real',), None)
+    >>> R1()(lambda x: 3 * x, real=torch.ones(2, 1))  # 3² / 2
+    tensor(4.5000)
+    >>> MaxGradientPenalty().over_all_processes()
+    MaxGradientPenalty(across_processes=True)
     """
 
     #: It takes the gradient of the critic by its input; otherwise it looks at scores or weights
@@ -113,6 +125,16 @@ class GeneratorPenalty(ABC):
 
     It runs the generator itself, on latents instead of samples: it takes the latents it needs and
     ignores the others. For a conditional generator pass ``lambda z: G(z, labels)``.
+
+    >>> import torch
+    >>> from ganloss import ModeSeeking, PathLength
+    >>> z = torch.zeros(2, 3)
+    >>> ModeSeeking()(lambda z: z, latents=z, others=z + 1)
+    tensor(1.0000)
+    >>> ModeSeeking().over_all_processes()
+    ModeSeeking(across_processes=True)
+    >>> PathLength().controller().penalty
+    PathLength(average=tensor(0.), rate=0.01)
     """
 
     #: Whether it compares ``latents`` with ``others``.

@@ -30,6 +30,13 @@ class Consistency(Penalty):
             the same shape that keeps their meaning, e.g. flips and shifts of a few pixels.
         on: which samples: ``"real"``, ``"fake"`` or ``"both"``.
 
+    Raises:
+        ValueError: ``on`` is none of its choices.
+
+    Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
+
+    Range: [0, ∞).
+
     Use: Images, beside :class:`~ganloss.Hinge` with spectral norm. Where D sees augmented samples
     anyway (DiffAugment), it adds little.
 

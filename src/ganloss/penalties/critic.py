@@ -19,13 +19,18 @@ class Critic:
     Args:
         discriminator: any callable ``D(x, *conditions)`` that returns scores.
 
-    Example:
-        >>> import torch
-        >>> D = torch.nn.Linear(2, 1)
-        >>> critic = Critic(D)
-        >>> x = torch.ones(3, 2)
-        >>> critic(x) is critic(x)
-        True
+    Raises:
+        TypeError: it is a critic already.
+
+    >>> import torch
+    >>> D = torch.nn.Linear(2, 1)
+    >>> critic = Critic(D)
+    >>> x = torch.ones(3, 2, requires_grad=True)
+    >>> critic(x) is critic(x)
+    True
+    >>> leaf, scores = critic.at(x)
+    >>> leaf is x, scores is critic(x), critic.discriminator is D
+    (False, True, True)
     """
 
     def __init__(self, discriminator: Callable[..., Any]) -> None:

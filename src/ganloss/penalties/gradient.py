@@ -34,6 +34,14 @@ class GradientPenalty(Penalty):
         one_sided: punish norms above ``center`` only.
         points: where the gradient is taken: ``"interpolates"``, ``"real"`` or ``"fake"``.
 
+    Raises:
+        ValueError: ``points`` is none of its choices.
+
+    Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
+    Interpolates need equal batches.
+
+    Range: [0, ∞).
+
     Use: With :class:`~ganloss.Wasserstein` (game ``wgan-gp``). With other pairs R1 is the more
     usual choice.
 
@@ -120,6 +128,10 @@ class R1(Penalty):
     The half is the paper's, so the weight is its :math:`\gamma` (10 there; 0.05 to 150 in R3GAN,
     depending on the data).
 
+    Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
+
+    Range: [0, ∞).
+
     Use: Almost always: it makes non-saturating games converge locally. Raise gamma when D
     overpowers G, lower it when samples stay blurred; it scales with the resolution.
 
@@ -163,6 +175,10 @@ class R2(Penalty):
         R_2 = \tfrac12 E_z\big[\lVert \nabla_x D(G(z)) \rVert_2^2\big]
 
     The weight is the paper's :math:`\gamma`. R3GAN uses R1 and R2 with the same weight.
+
+    Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
+
+    Range: [0, ∞).
 
     Use: Beside R1, with a relativistic pair (game ``r3gan``).
 
@@ -219,6 +235,10 @@ class DRAGAN(Penalty):
         center: *c*, the wanted norm; 1 in the paper.
         deviation: *s*, standard deviation of the noise, for data of standard deviation about 1.
 
+    Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
+
+    Range: [0, ∞).
+
     Use: With :class:`~ganloss.NonSaturating` (game ``dragan``); R1 is cheaper and its successor.
 
     Cost: A forward pass of D at the noisy samples and a double backward pass.
@@ -271,6 +291,11 @@ class MaxGradientPenalty(Penalty):
 
     Args:
         across_processes: look for it in the batches of all processes; otherwise in the local one.
+
+    Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
+    Interpolates need equal batches.
+
+    Range: [0, ∞).
 
     Use: With convex pairs such as :class:`~ganloss.NonSaturating`, after Lipschitz GANs; try
     weights of 0.1 to 10.
@@ -329,6 +354,14 @@ class WGANDiv(Penalty):
 
     Args:
         power: *p*, at least 2; 6 in the paper.
+
+    Raises:
+        ValueError: ``power`` is below 2.
+
+    Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
+    Interpolates need equal batches.
+
+    Range: [0, ∞).
 
     Use: With :class:`~ganloss.Wasserstein` (game ``wgan-div``).
 

@@ -31,6 +31,13 @@ class PathLength(GeneratorPenalty):
         average: *a*, a number or the controller's buffer.
         rate: how fast the controller moves it, 0.01 in the paper.
 
+    Raises:
+        ValueError: ``rate`` is not in (0, 1].
+
+    Shapes: latents ``(N, d)`` or ``(N, layers, d)``; images ``(N, C, ...)``.
+
+    Range: [0, ∞).
+
     Use: Generators with a mapping network, every 4 to 8 steps.
 
     Cost: A forward pass of G and a double backward pass.
@@ -75,7 +82,15 @@ class PathLength(GeneratorPenalty):
         latents: Tensor,
         random: Draws | None = None,
     ) -> Tensor:
-        """Norms of each sample's random direction pulled back, ``(N,)``, differentiable."""
+        """Norms of each sample's random direction pulled back, ``(N,)``, differentiable.
+
+        Raises:
+            RuntimeError: under ``torch.no_grad()``.
+
+        >>> import torch
+        >>> PathLength().lengths(lambda w: 0 * w, latents=torch.ones(3, 4)).tolist()
+        [0.0, 0.0, 0.0]
+        """
         if not torch.is_grad_enabled():
             raise RuntimeError(
                 "path length differentiates the generator; torch.no_grad() forbids it"
@@ -155,6 +170,10 @@ class ModeSeeking(GeneratorPenalty):
     Args:
         across_processes: take the mean distances over all processes; otherwise they are local.
 
+    Shapes: two batches of latents of one shape ``(N, ...)``; samples ``(N, ...)``.
+
+    Range: (0, 100000].
+
     Use: Conditional generators that ignore their noise.
 
     Cost: Two forward and backward passes of G.
@@ -212,6 +231,10 @@ class LatentConsistency(GeneratorPenalty):
 
     Args:
         deviation: *s*, standard deviation of the noise; 0.03 in the paper.
+
+    Shapes: latents ``(N, ...)``; what h gives, ``(N, ...)``.
+
+    Range: [0, ∞).
 
     Use: Beside balanced consistency, for a little more diversity.
 

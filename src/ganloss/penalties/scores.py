@@ -24,6 +24,10 @@ class Drift(Penalty):
     A Wasserstein critic's scores may drift as one, since only differences count. The paper's
     weight is 0.001.
 
+    Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
+
+    Range: [0, ∞).
+
     Use: Beside a gradient penalty of a Wasserstein critic in long runs.
 
     Cost: None with a :class:`~ganloss.Critic`: scores are at hand.
@@ -71,6 +75,13 @@ class LeCam(Penalty):
         real_average: a_R, a number or the controller's buffer.
         fake_average: a_F, likewise.
         decay: how slowly the controller moves them, 0.99 in the paper.
+
+    Raises:
+        ValueError: ``decay`` is not in [0, 1).
+
+    Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
+
+    Range: [0, ∞).
 
     Use: Little data, with :class:`~ganloss.Hinge`: it bounds how sure D becomes.
 
@@ -206,6 +217,13 @@ class ApproximateR1(Penalty):
     Args:
         deviation: *s*; 0.01 for images in [-1, 1] in the paper, 0.1 for videos.
 
+    Raises:
+        ValueError: ``deviation`` is not positive.
+
+    Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
+
+    Range: [0, ∞).
+
     Use: Where D is compiled, or its layers have no second derivative (fused attention).
 
     Cost: One forward and backward pass of D; noisier than R1 by a factor of 3 in the mean square.
@@ -257,6 +275,13 @@ class ApproximateR2(Penalty):
 
     Args:
         deviation: *s*; as for :class:`ApproximateR1`.
+
+    Raises:
+        ValueError: ``deviation`` is not positive.
+
+    Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
+
+    Range: [0, ∞).
 
     Use: Beside :class:`ApproximateR1`, with the same weight.
 

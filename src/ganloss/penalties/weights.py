@@ -22,6 +22,10 @@ class Orthogonal(Penalty):
     over all weights of two dimensions or more, a filter being a row of W. Their lengths are free.
     It takes any network in the place of the critic, BigGAN's generator too; its weight is 0.0001.
 
+    Shapes: a module; each weight of two dimensions or more as a matrix ``(out, rest)``.
+
+    Range: [0, ∞).
+
     Use: The generator of large models, so that latents may be truncated.
 
     Cost: One product of each layer's filters with each other.
@@ -67,6 +71,10 @@ class Spectral(Penalty):
     over all weights of two dimensions or more, a filter being a row of W. A soft form of
     :class:`~ganloss.SpectralNorm`; its weight is 0.01 in the paper, for classifiers. Singular
     values are exact, not estimated by power iterations.
+
+    Shapes: a module; each weight of two dimensions or more as a matrix ``(out, rest)``.
+
+    Range: [0, ∞).
 
     Use: Where weights must keep their lengths, and spectral normalisation is too hard.
 

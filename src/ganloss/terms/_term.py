@@ -22,6 +22,14 @@ class Term(ABC):
 
     The value of a sample is the mean over its elements. A subclass writes one hook,
     :meth:`values`; this class checks, promotes half precision to fp32, weighs and reduces.
+
+    >>> class Quartic(Term):
+    ...     def values(self, input, target):
+    ...         return (input - target) ** 4
+    >>> Quartic()(torch.tensor([1.0, 2.0]), torch.zeros(2), reduction="none")
+    tensor([ 1., 16.])
+    >>> Quartic().values(torch.ones(1, 2), torch.zeros(1, 2))
+    tensor([[1., 1.]])
     """
 
     @abstractmethod

@@ -29,6 +29,13 @@ class MultiResolutionSTFT(Term):
         windows: lengths of the windows, one for each size.
         floor: least square of a magnitude, positive; 1e-7 as in the common code.
 
+    Raises:
+        ValueError: not one size, hop and window for each resolution, or a window beyond its size.
+
+    Shapes: sounds ``(N, ..., T)`` longer than half the largest transform.
+
+    Range: [0, ∞).
+
     Use: Vocoders, beside the adversarial loss; phases are left to the latter.
 
     Cost: Two transforms for each resolution.
@@ -101,6 +108,14 @@ class MelSpectrogram(Term):
             2595 log10(1 + f/700), filters of equal height 1.
         floor: least value before the logarithm.
 
+    Raises:
+        ValueError: settings that cannot be: a window beyond the frame, filters beyond half the
+            sample rate.
+
+    Shapes: sounds ``(N, ..., T)`` longer than half the transform.
+
+    Range: [0, ∞).
+
     Use: Vocoders, weight 45 beside the adversarial loss (HiFi-GAN).
 
     Cost: Two transforms.
@@ -151,7 +166,15 @@ class MelSpectrogram(Term):
         return (self.spectrogram(input) - self.spectrogram(target)).abs()
 
     def spectrogram(self, waves: Tensor) -> Tensor:
-        """Log mel spectrogram of ``(N, ..., T)``, ``(N, ..., mels, frames)``."""
+        """Log mel spectrogram of ``(N, ..., T)``, ``(N, ..., mels, frames)``.
+
+        Raises:
+            ValueError: the sound is too short for one frame.
+
+        >>> import torch
+        >>> MelSpectrogram(sample_rate=22050).spectrogram(torch.zeros(1, 4096)).shape
+        torch.Size([1, 80, 16])
+        """
         padded = _mirrored(waves, (self.size - self.hop) // 2)
         magnitude = (_power(padded, self.size, self.hop, self.window) + 1e-9).sqrt()
         # A compiler would not see the cache, and warns of it.

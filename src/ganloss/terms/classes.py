@@ -24,6 +24,10 @@ class AuxiliaryClassifier:
     Both players minimise it. It pushes samples away from the borders between classes, so variety
     within a class may suffer: :class:`TwinAuxiliaryClassifier` mends that.
 
+    Shapes: logits ``(N, K)``, labels ``(N,)``.
+
+    Range: D [0, ∞), G [0, ∞).
+
     Use: Few, well separated classes.
 
     Cost: One linear layer on D's features.
@@ -35,8 +39,11 @@ class AuxiliaryClassifier:
         arXiv:1610.09585, eq. 3.
 
     >>> import torch
-    >>> AuxiliaryClassifier().generator(fake=torch.zeros(2, 10), fake_labels=torch.tensor([3, 7]))
+    >>> classifier, logits, labels = AuxiliaryClassifier(), torch.zeros(2, 10), torch.tensor([3, 7])
+    >>> classifier.generator(fake=logits, fake_labels=labels)
     tensor(2.3026)
+    >>> classifier.discriminator(real=logits, real_labels=labels, fake=logits, fake_labels=labels)
+    tensor(4.6052)
     """
 
     def discriminator(
@@ -58,7 +65,16 @@ class AuxiliaryClassifier:
         return real_loss + _cross_entropy(fake, fake_labels, "fake")
 
     def generator(self, *, fake: Tensor, fake_labels: Tensor) -> Tensor:
-        """Loss of the generator: as :meth:`discriminator`, of its samples alone."""
+        """Loss of the generator, a 0-d tensor.
+
+        Args:
+            fake: logits of generated samples ``(N, K)``.
+            fake_labels: the classes they were made for, integers ``(N,)``.
+
+        Raises:
+            TypeError: logits are not floating point, or labels not integers.
+            ValueError: shapes do not fit.
+        """
         return _cross_entropy(fake, fake_labels, "fake")
 
 
@@ -72,6 +88,10 @@ class TwinAuxiliaryClassifier:
 
     The twin C' learns the classes of generated samples alone. What G gives away to it beyond C is
     what makes classes too easy to tell apart. At the twin's best G matches the joint distribution.
+
+    Shapes: logits ``(N, K)``, labels ``(N,)``.
+
+    Range: D [0, ∞), G (−∞, ∞).
 
     Use: Classes that overlap, in place of :class:`AuxiliaryClassifier`.
 
@@ -87,6 +107,8 @@ class TwinAuxiliaryClassifier:
     >>> twin = TwinAuxiliaryClassifier()
     >>> twin.generator(fake=zeros, fake_twin=zeros, fake_labels=labels)
     tensor(0.)
+    >>> twin.discriminator(real=zeros, real_labels=labels, fake_twin=zeros, fake_labels=labels)
+    tensor(4.6052)
     """
 
     def discriminator(
@@ -114,6 +136,10 @@ class TwinAuxiliaryClassifier:
             fake: logits of C for generated samples ``(N, K)``.
             fake_twin: logits of C' for the same samples.
             fake_labels: the classes they were made for.
+
+        Raises:
+            TypeError: logits are not floating point, or labels not integers.
+            ValueError: shapes do not fit.
         """
         check_same_shape(
             check_tensor(fake, "fake"), check_tensor(fake_twin, "fake_twin"), "fake", "fake_twin"
@@ -133,6 +159,10 @@ class AuxiliaryDiscriminativeClassifier:
     Logits 0 to K-1 are "real, class y", logits K to 2K-1 "generated, class y". G's loss is their
     difference, which the shared denominator drops out of.
 
+    Shapes: logits ``(N, 2K)``, labels ``(N,)``.
+
+    Range: D [0, ∞), G (−∞, ∞).
+
     Use: In place of :class:`AuxiliaryClassifier`, beside the adversarial loss with equal weight.
 
     Cost: One linear layer of twice the size.
@@ -146,8 +176,12 @@ class AuxiliaryDiscriminativeClassifier:
     >>> import torch
     >>> fake = torch.tensor([[1.0, 0.0, 3.0, 0.0]])  # class 0 of two: "generated" by 2
     >>> labels = torch.tensor([0])
-    >>> AuxiliaryDiscriminativeClassifier().generator(fake=fake, fake_labels=labels)
+    >>> classifier = AuxiliaryDiscriminativeClassifier()
+    >>> classifier.generator(fake=fake, fake_labels=labels)
     tensor(2.)
+    >>> zeros = torch.zeros(1, 4)
+    >>> classifier.discriminator(real=zeros, real_labels=labels, fake=zeros, fake_labels=labels)
+    tensor(2.7726)
     """
 
     def discriminator(
@@ -176,6 +210,10 @@ class AuxiliaryDiscriminativeClassifier:
         Args:
             fake: logits of generated samples ``(N, 2K)``.
             fake_labels: the classes they were made for.
+
+        Raises:
+            TypeError: logits are not floating point, or labels not integers.
+            ValueError: shapes do not fit, or the number of logits is odd.
         """
         half = _half(fake)
         logits, labels = _checked(fake, fake_labels, "fake", "fake_labels")
@@ -198,6 +236,13 @@ class ConditionalContrastive:
 
     Args:
         temperature: t, positive; 1 in the paper's comparisons.
+
+    Raises:
+        ValueError: ``temperature`` is not positive.
+
+    Shapes: embeddings and proxies ``(N, d)``, labels ``(N,)``.
+
+    Range: [0, ∞).
 
     Use: Many classes, large batches.
 
@@ -264,6 +309,13 @@ class DataToDataCrossEntropy:
         positive_margin: m_p, the similarity with the proxy that is enough.
         negative_margin: m_n, the similarity with samples of other classes that does not matter.
 
+    Raises:
+        ValueError: ``temperature`` is not positive.
+
+    Shapes: embeddings and proxies ``(N, d)``, labels ``(N,)``.
+
+    Range: [0, ∞).
+
     Use: In place of :class:`AuxiliaryClassifier` with many classes; weight 0.5 for CIFAR-10.
 
     Cost: N² products of embeddings.
@@ -325,6 +377,10 @@ class MutualInformation:
     variances s the network Q reads from the sample; averaged over the batch. The entropy of the
     codes, a constant, is left out. G and Q minimise it, weight 1 for categorical codes and less
     for continuous ones.
+
+    Shapes: a list of logits ``(N, K)`` with codes ``(N,)``; means and log variances ``(N, d)``.
+
+    Range: (−∞, ∞).
 
     Use: To find factors of variation without labels.
 

@@ -46,6 +46,10 @@ class Perceptual(FeatureTerm):
         WeightsError: the weights are not here and cannot be had, or are not those of the network.
         ValueError: an unknown network or layer, or a wrong number of weights.
 
+    Shapes: images ``(N, C, H, W)``, C 1 or 3 for a VGG; what a callable takes otherwise.
+
+    Range: [0, ∞).
+
     Use: Super-resolution and style: textures that look right rather than pixels that are right.
     Add a pixel term to keep colours.
 
@@ -113,6 +117,10 @@ class Style(FeatureTerm):
         WeightsError: the weights are not here and cannot be had, or are not those of the network.
         ValueError: an unknown network or layer, or a wrong number of weights.
 
+    Shapes: images ``(N, C, H, W)``, C 1 or 3 for a VGG; what a callable takes otherwise.
+
+    Range: [0, ∞).
+
     Use: Textures and style transfer, beside a perceptual term for the content.
 
     Cost: As the perceptual loss to the same layer, and one product of C x HW by HW x C per map.
@@ -171,6 +179,11 @@ class FeatureMatching:
     sample i of the other: for generators without pairs use :class:`MeanFeatureMatching`. Real maps
     are detached. The paper's weight is 10; leave the scores themselves out of the lists.
 
+    Shapes: maps as ``[layer]`` or ``[discriminator][layer]``, each pair of one shape ``(N,
+    ...)``.
+
+    Range: [0, ∞).
+
     Use: Paired generators (pix2pixHD, vocoders) beside the adversarial loss; it steadies training.
 
     Cost: One elementwise pass per map; the maps come from scores computed anyway.
@@ -223,6 +236,10 @@ class MeanFeatureMatching:
     with the mean over the batch only and the squared norm over the rest. Samples need no partner,
     and the batches may differ in size. Real features are detached. A statistic of the whole
     (local) batch.
+
+    Shapes: features ``(N, ...)`` or a list; batches may differ in size.
+
+    Range: [0, ∞).
 
     Use: Unpaired generators that oscillate; semi-supervised learning.
 

@@ -26,6 +26,13 @@ class FocalFrequency(Term):
     Args:
         alpha: α, how much the worst frequencies are preferred; 0 or more, 1 in the paper.
 
+    Raises:
+        ValueError: ``alpha`` is negative.
+
+    Shapes: images ``(N, C, H, W)``.
+
+    Range: [0, ∞).
+
     Use: Beside a pixel loss, where images lack detail at some frequencies.
 
     Cost: Two Fourier transforms.
@@ -50,7 +57,11 @@ class FocalFrequency(Term):
 
     @property
     def constant_weights(self) -> bool:
-        """Whether a factor of the formula gets no gradient."""
+        """Whether a factor of the formula gets no gradient.
+
+        >>> FocalFrequency(alpha=0.0).constant_weights
+        False
+        """
         return self.alpha != 0
 
     def values(self, input: Tensor, target: Tensor) -> Tensor:

@@ -79,6 +79,10 @@ class LPIPS(Frozen):
         WeightsError: the weights are not here and cannot be had, or are not those of the network.
         ValueError: an unknown backbone.
 
+    Shapes: images ``(N, C, H, W)``, C 1 or 3.
+
+    Range: [0, ∞).
+
     Use: To compare restored images as people would; as a loss with ``backbone="vgg"`` beside a
     pixel term.
 

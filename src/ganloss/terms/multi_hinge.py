@@ -28,6 +28,13 @@ class MultiHinge:
     Args:
         margin: m, positive.
 
+    Raises:
+        ValueError: ``margin`` is not positive.
+
+    Shapes: logits ``(N, K + 1)``, labels ``(N,)``.
+
+    Range: D [0, ∞), G [0, ∞).
+
     Use: Beside the adversarial loss, or in its place, where classes are known.
 
     Cost: One linear layer of K + 1 outputs on D's features.
@@ -42,6 +49,8 @@ class MultiHinge:
     >>> logits, classes = torch.zeros(2, 4), torch.tensor([0, 2])  # three classes, and generated
     >>> MultiHinge().discriminator(real=logits, real_labels=classes, fake=logits)
     tensor(2.)
+    >>> MultiHinge().generator(fake=logits, fake_labels=classes)
+    tensor(1.)
     """
 
     margin: float = 1.0
@@ -66,7 +75,16 @@ class MultiHinge:
         return self._hinge(real, real_labels, "real") + self._hinge(fake, generated, "fake")
 
     def generator(self, *, fake: Tensor, fake_labels: Tensor) -> Tensor:
-        """Loss of the generator: its samples should win in the class they were made for."""
+        """Loss of the generator: its samples should win in the class they were made for.
+
+        Args:
+            fake: logits of generated samples ``(N, K + 1)``.
+            fake_labels: the classes they were made for, integers ``(N,)``.
+
+        Raises:
+            TypeError: logits are not floating point, or labels not integers.
+            ValueError: shapes do not fit.
+        """
         return self._hinge(fake, fake_labels, "fake")
 
     def _hinge(self, scores: Tensor, labels: Tensor, name: str) -> Tensor:

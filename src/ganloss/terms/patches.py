@@ -25,6 +25,13 @@ class PatchNCE:
     Args:
         temperature: τ, positive; 0.07 in the paper.
 
+    Raises:
+        ValueError: ``temperature`` is not positive.
+
+    Shapes: lists, one entry per layer, of features ``(N, S, C)`` of two places or more.
+
+    Range: [0, ∞).
+
     Use: One-sided unpaired translation (CUT), weight 1, on features of the generator's encoder
     sent through a small MLP.
 
@@ -97,6 +104,13 @@ class Contextual(Term):
 
     Args:
         bandwidth: h, positive; 0.5 in the paper.
+
+    Raises:
+        ValueError: ``bandwidth`` is not positive, or there are no places.
+
+    Shapes: features ``(N, C, ...)``, at least one place each, of one shape.
+
+    Range: [0, ∞); at most log S, for S places.
 
     Use: Images that show the same things elsewhere, on feature maps of a network, e.g. conv3_2 and
     conv4_2 of a VGG; not on raw pixels of large images.

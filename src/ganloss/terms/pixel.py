@@ -19,6 +19,10 @@ class L1(Term):
 
     torch's ``l1_loss``, except that shapes must be equal. The gradient at equality is 0.
 
+    Shapes: both ``(N, ...)``, floating point, of one shape.
+
+    Range: [0, ∞).
+
     Use: Paired translation beside a GAN loss, with a large weight (100): sharper than MSE.
 
     Cost: One elementwise pass.
@@ -47,6 +51,10 @@ class MSE(Term):
     .. math:: L = \tfrac1n \sum_i (x_i - y_i)^2
 
     torch's ``mse_loss``, except that shapes must be equal.
+
+    Shapes: both ``(N, ...)``, floating point, of one shape.
+
+    Range: [0, ∞).
 
     Use: Where the mean is the answer: denoising, PSNR. It blurs what is uncertain.
 
@@ -79,6 +87,13 @@ class Charbonnier(Term):
 
     Args:
         eps: ε, the size of a difference at which squares turn into absolute values, positive.
+
+    Raises:
+        ValueError: ``eps`` is not positive.
+
+    Shapes: both ``(N, ...)``, floating point, of one shape.
+
+    Range: (0, ∞); eps for equal tensors.
 
     Use: In place of L1 where training should settle instead of jumping to and fro at equality.
 
@@ -123,6 +138,10 @@ class TotalVariation:
 
     Args:
         isotropic: whether the two differences are taken as one vector.
+
+    Shapes: images ``(N, C, H, W)``.
+
+    Range: [0, ∞).
 
     Use: A small weight against noise and checkerboards: 1e-4 or less of the main term.
 
@@ -184,6 +203,13 @@ class PSNR(Term):
     Args:
         data_range: distance from black to white: 1 for [0, 1], 2 for [-1, 1], 255 for 0..255.
 
+    Raises:
+        ValueError: ``data_range`` is not positive.
+
+    Shapes: both ``(N, ...)``, floating point, of one shape.
+
+    Range: [-120, ∞): minus the decibels, and -120 at equality.
+
     Use: To train for decibels: every image counts alike, however small its error is already.
 
     Cost: One elementwise pass.
@@ -242,6 +268,10 @@ class Cosine(Term):
         dim: where the vectors lie. None means the last dimension and is allowed up to rank 3; for
             images ``(N, C, H, W)`` say ``dim=1`` to compare the channels of each pixel. A tensor
             of rank 1 is one vector.
+
+    Shapes: both ``(N, ...)``, floating point, of one shape.
+
+    Range: [0, 2].
 
     Use: Embeddings and features whose size means nothing.
 

@@ -39,6 +39,10 @@ class SSIM(Term):
     Raises:
         ValueError: an image is smaller than the window, or is not ``(N, C, H, W)``.
 
+    Shapes: images ``(N, C, H, W)`` no smaller than the window.
+
+    Range: [0, 2]; 0 for equal images.
+
     Use: Restoration, beside L1, where structure matters more than exact colour.
 
     Cost: Four filtered maps and an analytic gradient.
@@ -112,6 +116,10 @@ class MultiScaleSSIM(Term):
     Raises:
         ValueError: an image is too small for that many scales (five need 176 pixels), or is not
             ``(N, C, H, W)``.
+
+    Shapes: images ``(N, C, H, W)``, each side 16 windows or more: 176 pixels.
+
+    Range: [0, 1]; 0 for equal images.
 
     Use: As SSIM, for images of 176 pixels and more that are looked at from different distances.
 

@@ -27,6 +27,13 @@ class CycleConsistency:
     Args:
         criterion: a term that compares the reconstruction with the original.
 
+    Raises:
+        TypeError: ``criterion`` cannot be called.
+
+    Shapes: ``(N, ...)``; a map back must restore the shape.
+
+    Range: [0, ∞).
+
     Use: Unpaired translation, weight 10.
 
     Cost: Two more passes of the generators (four, if the fakes are not passed in).
@@ -95,6 +102,13 @@ class Identity:
 
     Args:
         criterion: a term that compares the result with the original.
+
+    Raises:
+        TypeError: ``criterion`` cannot be called.
+
+    Shapes: ``(N, ...)``; both domains must have the same channels.
+
+    Range: [0, ∞).
 
     Use: Unpaired translation in which colours should stay, weight 5.
 
