@@ -16,6 +16,8 @@ from ganloss.terms import _HOMES as _TERM_HOMES
 from ganloss.terms import TERMS as TERMS
 
 if TYPE_CHECKING:
+    from ganloss.adaptive import AdaptiveAugment as AdaptiveAugment
+    from ganloss.adaptive import AugmentStrength as AugmentStrength
     from ganloss.aids import ImagePool as ImagePool
     from ganloss.aids import adaptive_weight as adaptive_weight
     from ganloss.aids import latent_step as latent_step
@@ -117,6 +119,7 @@ _HOMES = {
     **_TERM_HOMES,
     "load_generator": "ganloss.networks.load",
     "DiffAugment": "ganloss.augment",
+    **dict.fromkeys(("AdaptiveAugment", "AugmentStrength"), "ganloss.adaptive"),
     **dict.fromkeys(("ImagePool", "adaptive_weight", "latent_step", "top_k"), "ganloss.aids"),
     **dict.fromkeys(("Losses", "WeightedSum", "every", "ramp"), "ganloss.objective"),
     **dict.fromkeys(

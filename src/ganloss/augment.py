@@ -96,7 +96,7 @@ class DiffAugment:
             stream: name of the numbers among ``Draws``; real and generated images of the same
                 turn need different ones.
         """
-        _check(images)
+        check_images(images)
         if not self.policy:
             return images
         numbers = _uniform(images, random, stream)
@@ -105,7 +105,13 @@ class DiffAugment:
         return images
 
 
-def _check(images: Tensor) -> None:
+def check_images(images: Tensor) -> None:
+    """Refuse what is no batch of images to augment.
+
+    Raises:
+        ValueError: another rank than ``(N, C, H, W)``.
+        TypeError: not floating point.
+    """
     if images.dim() != 4:
         raise ValueError(
             f"augmentation takes images (N, C, H, W), and these have shape {tuple(images.shape)}"

@@ -53,6 +53,7 @@ CASES: dict[str, dict[str, Any]] = {
     "micro-batches of a spectral norm": {"loss": "hinge", "accumulate": 4},
     "clipped gradients": {"clip_grad": 0.1, "loss": "wgan"},
     "augmentation": {"diffaugment": "color,translation,cutout"},
+    "adaptive augmentation": {"aug": "ada", "aug_kimg": 0.5},
     "lazy penalties": {"loss": "r3gan", "penalty_every": 5},
     "classes": {"loss": "hinge", "cond": True, "accumulate": 2},
     "everything": {

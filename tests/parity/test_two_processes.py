@@ -41,7 +41,7 @@ def worst_relative_difference(a: list[torch.Tensor], b: list[torch.Tensor]) -> f
 SHORT = ["ns", "wgan-gp", "ragan", "began", "pix2pix", "cyclegan"]
 #: Further ones, and four processes for all: `make long`.
 LONG = bool(os.environ.get("GANLOSS_LONG"))
-MORE = ["r3gan", "classes", "lecam", "ebgan", "mmd-gan", "stylegan2"] if LONG else []
+MORE = ["ada", "r3gan", "classes", "lecam", "ebgan", "mmd-gan", "stylegan2"] if LONG else []
 
 
 @pytest.mark.parametrize("name", [*SHORT, *MORE])

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganloss import GAMES, L1, DiffAugment, ImagePool
+from ganloss import GAMES, L1, AdaptiveAugment, DiffAugment, ImagePool
 from ganloss.data.batches import Batches
 from ganloss.data.demo import digits
 from ganloss.engine.ema import moving_average
@@ -36,7 +36,8 @@ def main(name: str, target: Path, *, local_epsilon: bool, accumulate: int) -> No
     torch.manual_seed(0)
     if local_epsilon:
         _make_epsilon_local(hardware.rank)
-    make = {"pix2pix": pix2pix, "cyclegan": cyclegan, "classes": classes, "lecam": lecam}.get(name)
+    makers = {"pix2pix": pix2pix, "cyclegan": cyclegan, "classes": classes, "lecam": lecam}
+    make = (makers | {"ada": ada}).get(name)
     game = GAMES.get(name)
     engine, networks = make(hardware) if make else noise_to_image(game, hardware, accumulate)
     for _ in range(STEPS):
@@ -85,10 +86,18 @@ def classes(hardware: Hardware) -> tuple[Engine, tuple[nn.Module, ...]]:
     return engine, (g, d)
 
 
+def ada(hardware: Hardware) -> tuple[Engine, tuple[nn.Module, ...]]:
+    """Augmentation whose strength follows from the scores of all processes."""
+    g, d = reference_generator(SHAPE).double(), reference_discriminator(SHAPE).double()
+    strength = AdaptiveAugment(kimg=0.5, target=0.0).controller(across_processes=True).double()
+    phases = generate(GAMES["ns"], g, d, 32, augment=strength)
+    return _engine(phases, images(hardware), hardware), (g, d, State(strength))
+
+
 class State(nn.Module):
     """The state of a game, to be compared as weights are, when all is done."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: nn.Module) -> None:
         super().__init__()
         self.rules = rules
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganloss import GAMES, DiffAugment
+from ganloss import GAMES, AdaptiveAugment, DiffAugment
 from ganloss._errors import UsageError
 from ganloss.engine.rates import RateSchedule
 from ganloss.games import canonical_name
@@ -64,9 +64,41 @@ def test_the_length_of_a_schedule_may_come_from_kimg() -> None:
 
 
 def test_the_augmentation_is_what_the_flag_says() -> None:
-    assert augment_for(SETTINGS) is None
-    both = augment_for(replace(SETTINGS, diffaugment="Cutout,color"))
-    assert both == DiffAugment(("cutout", "color"))
+    assert augment_for(SETTINGS, GAMES["ns"]) is None
+    for options, expected in [
+        ({"diffaugment": "Cutout,color"}, DiffAugment(("cutout", "color"))),
+        ({"aug": "diffaug"}, DiffAugment()),
+        ({"aug": "ada"}, AdaptiveAugment()),
+        (
+            {"aug": "ada", "aug_target": 0.5, "aug_kimg": 20.0, "aug_pipe": "Blit"},
+            AdaptiveAugment(("blit",), target=0.5, kimg=20.0),
+        ),
+        ({"aug": "fixed", "aug_p": 0.2}, AdaptiveAugment(p=0.2)),
+    ]:
+        assert augment_for(replace(SETTINGS, **options), GAMES["ns"]) == expected
+    watched = augment_for(replace(SETTINGS, aug="ada"), GAMES["lsgan"])
+    assert watched == AdaptiveAugment(undecided=0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"aug": "ada", "loss": "r3gan"}, "of r3gan have no point between.*--loss ns-r1"),
+        ({"aug": "ada", "accumulate": 2}, "which --accumulate would cut"),
+        ({"aug": "fixed"}, "add --aug-p 0.2"),
+        ({"aug": "fixed", "aug_p": 2.0}, "--aug fixed: p is 2.0"),
+        ({"aug": "ada", "aug_p": 0.5}, "--aug-p belongs to --aug fixed, and --aug is ada"),
+        ({"aug_target": 0.5}, "--aug-target belongs to --aug ada, and --aug is none"),
+        ({"aug": "ada", "diffaugment": "color"}, "--diffaugment belongs to --aug diffaug"),
+        ({"aug": "ada", "aug_pipe": "blitt"}, "--aug ada: no operations 'blitt'; did you mean"),
+    ],
+)
+def test_augmentation_that_cannot_be_meant_is_refused(
+    options: dict[str, object], sentence: str
+) -> None:
+    settings = replace(SETTINGS, **{"loss": "ns", **options})
+    with pytest.raises(UsageError, match=sentence):
+        augment_for(settings, GAMES[settings.loss])
 
 
 def test_points_are_not_augmented_as_images_are() -> None:

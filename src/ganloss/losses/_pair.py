@@ -65,6 +65,11 @@ class GANLoss(ABC):
         """Fewest samples of each kind the loss is defined for."""
         return 1
 
+    @property
+    def undecided(self) -> float | None:
+        """Score that says neither real nor generated; None where scores have no such point."""
+        return None
+
     @abstractmethod
     def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
         """Elementwise losses of the discriminator for one scale."""

@@ -1,6 +1,7 @@
 """The classic pairs: each looks at every score alone."""
 
 from dataclasses import dataclass
+from math import log
 from typing import final
 
 from torch import Tensor
@@ -45,6 +46,11 @@ class Minimax(ElementwisePair):
     >>> Minimax().generator(fake=zeros)
     tensor(-0.6931)
     """
+
+    @property
+    def undecided(self) -> float:
+        """0: even chances."""
+        return 0.0
 
     def real_side(self, scores: Tensor) -> Tensor:
         """Give softplus(-score)."""
@@ -117,6 +123,12 @@ class NonSaturating(ElementwisePair):
     def __post_init__(self) -> None:
         if not 0.0 <= self.real_label <= 1.0:
             raise ValueError(f"real_label is {self.real_label}; a label lies between 0 and 1")
+
+    @property
+    def undecided(self) -> float | None:
+        """Logit of half the label: 0, or a little less with smoothing."""
+        half = self.real_label / 2
+        return log(half / (1 - half)) if half else None
 
     def real_side(self, scores: Tensor) -> Tensor:
         """Give the cross-entropy of real scores against ``real_label``."""
@@ -234,6 +246,11 @@ class LeastSquares(ElementwisePair):
     real_target: float = 1.0
     generator_target: float = 1.0
 
+    @property
+    def undecided(self) -> float:
+        """Halfway between the targets."""
+        return (self.fake_target + self.real_target) / 2
+
     def real_side(self, scores: Tensor) -> Tensor:
         """Give half the squared distance to ``real_target``."""
         return 0.5 * (scores - self.real_target).square()
@@ -290,6 +307,11 @@ class Hinge(ElementwisePair):
         if not self.margin > 0:
             raise ValueError(f"margin is {self.margin}; it must be positive (1 in the papers)")
 
+    @property
+    def undecided(self) -> float:
+        """0: between the margins."""
+        return 0.0
+
     def real_side(self, scores: Tensor) -> Tensor:
         """Give max(0, margin - score)."""
         return relu(self.margin - scores)
@@ -333,6 +355,11 @@ class BoundarySeeking(ElementwisePair):
     >>> BoundarySeeking().generator(fake=torch.tensor([3.0, -1.0]))
     tensor(2.5000)
     """
+
+    @property
+    def undecided(self) -> float:
+        """0: even chances."""
+        return 0.0
 
     def real_side(self, scores: Tensor) -> Tensor:
         """Give softplus(-score)."""

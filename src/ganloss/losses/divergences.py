@@ -241,6 +241,11 @@ class FDivergence(ElementwisePair):
                 f"{', '.join(_DIVERGENCES)}"
             )
 
+    @property
+    def undecided(self) -> float:
+        """Where g is f'(1), the paper's threshold."""
+        return 1.0 if self.kind == "kl" else 0.0
+
     def real_side(self, scores: Tensor) -> Tensor:
         """Give -g(score)."""
         return -_DIVERGENCES[self.kind].activation(scores)

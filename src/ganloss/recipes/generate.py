@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganloss._random import Draws
+from ganloss.adaptive import AdaptiveAugment, AugmentStrength
 from ganloss.augment import DiffAugment
 from ganloss.engine.phase import Phase, Turn
 from ganloss.games import Game
@@ -22,7 +23,7 @@ def generate(
     discriminator: nn.Module,
     latent: int,
     *,
-    augment: DiffAugment | None = None,
+    augment: DiffAugment | AdaptiveAugment | AugmentStrength | None = None,
 ) -> tuple[Phase, ...]:
     """Give the phases of a game: ``critic_steps`` turns of D, then one of G.
 
@@ -36,7 +37,7 @@ def generate(
         discriminator: ``D(x)`` or ``D(x, y)``, samples to raw scores.
         latent: length of a latent vector.
         augment: what happens to every sample, real or generated, before D sees it; penalties are
-            taken at the augmented samples.
+            taken at the augmented samples. A controller moves in D's turns.
     """
     rules = game if isinstance(game, Rules) else Rules(game)
     d_objective = rules.game.discriminator_objective()
@@ -52,6 +53,8 @@ def generate(
         critic = Critic(given(discriminator, turn.labels))
         adversarial = rules.pair.discriminator(real=critic(turn.real), fake=critic(fake))
         penalties = rules.of_discriminator(critic, turn, turn.real, fake)
+        if isinstance(augment, AugmentStrength):
+            augment.update(real=critic(turn.real))
         return d_objective(turn.step, adv=adversarial, **penalties)
 
     def g_loss(turn: Turn) -> Losses:

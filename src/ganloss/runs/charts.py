@@ -59,6 +59,11 @@ def charts_of(
                "for long means the discriminator wins.",
                [Line("right", "d", _percent(_column(trained, "scores", "gap_accuracy")))],
                references=[{"name": "guessing", "value": 50.0, "side": "left"}]),
+        _chart("augment", "Augmentation",
+               "The probability of each operation rises while the overfitting (real scores above "
+               "undecided minus below, as shares) is above its target, and falls below.",
+               [Line("probability", "term0", _column(trained, "augment", "p")),
+                Line("overfitting", "real", _column(trained, "augment", "overfitting"))]),
         _chart("scores", "Scores the discriminator gives",
                "Real above fake; the closer they are, the harder they are to tell apart.",
                [Line(kind, kind, _column(trained, "scores", kind)) for kind in ("real", "fake")]),

@@ -1,9 +1,10 @@
 """Settings turned into what engine and recipes take: game, schedule, augmentation."""
 
 from dataclasses import replace
-from typing import cast
+from typing import TypeAlias, cast
 
 from ganloss._errors import UsageError
+from ganloss.adaptive import AdaptiveAugment, Group
 from ganloss.augment import DiffAugment, Operation
 from ganloss.engine.hardware import Hardware
 from ganloss.engine.rates import RateSchedule
@@ -12,6 +13,9 @@ from ganloss.optimisers import Adam, Optimisers
 from ganloss.runs.settings import GenerateSettings, RunSettings
 
 DECAY_FROM = 0.5
+
+Policy: TypeAlias = tuple[Operation, ...]
+Groups: TypeAlias = tuple[Group, ...]
 
 
 def game_for(settings: RunSettings) -> Game:
@@ -78,26 +82,91 @@ def schedule_for(settings: RunSettings, total: int | None) -> RateSchedule | Non
     return RateSchedule(settings.lr_schedule, length, settings.lr_warmup or 0, start)
 
 
-def augment_for(settings: GenerateSettings) -> DiffAugment | None:
-    """Give the augmentation that the flag names.
+#: Flags of each kind of augmentation.
+_AUGMENT_FLAGS = {
+    "none": (),
+    "diffaug": ("diffaugment",),
+    "ada": ("aug_pipe", "aug_target", "aug_kimg"),
+    "fixed": ("aug_pipe", "aug_p"),
+}
+
+
+def augment_for(settings: GenerateSettings, game: Game) -> DiffAugment | AdaptiveAugment | None:
+    """Give the augmentation that the flags name; ``--diffaugment`` alone is enough for its kind.
 
     Raises:
-        UsageError: an unknown or repeated operation.
+        UsageError: an unknown or repeated operation, a number out of range, a flag of another
+            kind, or a game that ``ada`` cannot watch.
 
-    >>> augment_for(GenerateSettings(diffaugment="color, cutout")).policy
+    >>> augment_for(GenerateSettings(diffaugment="color, cutout"), GAMES["ns"]).policy
     ('color', 'cutout')
     """
-    if settings.diffaugment is None:
+    kind = settings.aug
+    if kind == "none" and settings.diffaugment is not None:
+        kind = "diffaug"
+    _refuse_flags_of_others(settings, kind)
+    if kind == "none":
         return None
-    names = [name.strip().lower() for name in settings.diffaugment.split(",")]
+    if kind == "diffaug":
+        return _diffaugment(settings.diffaugment)
+    return _adaptive(settings, _watched(settings, game) if kind == "ada" else 0.0)
+
+
+def _refuse_flags_of_others(settings: GenerateSettings, kind: str) -> None:
+    for name in {name for flags in _AUGMENT_FLAGS.values() for name in flags}:
+        if getattr(settings, name) is None or name in _AUGMENT_FLAGS[kind]:
+            continue
+        owners = " or ".join(k for k, flags in _AUGMENT_FLAGS.items() if name in flags)
+        raise UsageError(
+            f"--{name.replace('_', '-')} belongs to --aug {owners}, and --aug is {kind}; leave "
+            "one of them out"
+        )
+    if kind == "fixed" and settings.aug_p is None:
+        raise UsageError("--aug fixed needs the probability of each operation: add --aug-p 0.2")
+
+
+def _names(flag: str) -> tuple[str, ...]:
+    names = (name.strip().lower() for name in flag.split(","))
+    return tuple(name for name in names if name)
+
+
+def _diffaugment(flag: str | None) -> DiffAugment:
     try:
-        return DiffAugment(cast(tuple[Operation, ...], tuple(name for name in names if name)))
+        return DiffAugment() if flag is None else DiffAugment(cast(Policy, _names(flag)))
     except ValueError as error:
-        raise UsageError(f"--diffaugment {settings.diffaugment}: {error}") from error
+        raise UsageError(f"--diffaugment {flag}: {error}") from error
+
+
+def _adaptive(settings: GenerateSettings, undecided: float) -> AdaptiveAugment:
+    usual = AdaptiveAugment()
+    pipe, p = settings.aug_pipe, settings.aug_p or usual.p
+    target = usual.target if settings.aug_target is None else settings.aug_target
+    groups = usual.operations if pipe is None else cast(Groups, _names(pipe))
+    kimg = settings.aug_kimg or usual.kimg
+    try:
+        return AdaptiveAugment(groups, p, target=target, kimg=kimg, undecided=undecided)
+    except ValueError as error:
+        raise UsageError(f"--aug {settings.aug}: {error}") from error
+
+
+def _watched(settings: GenerateSettings, game: Game) -> float:
+    """The score that scores of real images are compared with."""
+    if game.pair.undecided is None:
+        raise UsageError(
+            f"--aug ada watches how many real scores say real, and those of {settings.loss} have "
+            "no point between real and generated; fix the strength (--aug fixed --aug-p 0.2), or "
+            "choose another loss, e.g. --loss ns-r1"
+        )
+    if settings.accumulate > 1:
+        raise UsageError(
+            "--aug ada changes with every batch, which --accumulate would cut; leave one of them "
+            "out, or fix the strength (--aug fixed --aug-p 0.2)"
+        )
+    return game.pair.undecided
 
 
 def check_augment(
-    augment: DiffAugment | None, game: Game, loss: str, shape: tuple[int, ...]
+    augment: DiffAugment | AdaptiveAugment | None, game: Game, loss: str, shape: tuple[int, ...]
 ) -> None:
     """Refuse to augment samples that are no images.
 
@@ -108,8 +177,8 @@ def check_augment(
         return
     if augment is not None:
         raise UsageError(
-            f"--diffaugment changes images, and a sample of these data has shape {shape}; leave "
-            "it out"
+            f"augmentation changes images, and a sample of these data has shape {shape}; leave "
+            "--aug and --diffaugment out"
         )
     if game.needs_images:
         raise UsageError(

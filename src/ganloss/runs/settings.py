@@ -30,7 +30,7 @@ FREE_ON_RESUME = frozenset(
 
 #: Settings that say how long to train; one of them is given.
 LENGTHS = ("steps", "kimg", "epochs", "minutes", "seconds")
-_RATES = ("lr", "g_lr", "d_lr", "ema_kimg", "clip_grad")
+_RATES = ("lr", "g_lr", "d_lr", "ema_kimg", "clip_grad", "aug_kimg")
 _COUNTS = (
     *("batch_size", "accumulate", "penalty_every", "snap", "critic_steps", "lr_warmup"),
     *("patience", "devices", "threads", "workers", "latent", "width", "depth", "scales"),
@@ -239,9 +239,18 @@ class GenerateSettings(RunSettings):
     generator: str = _flag("", "your own G(z[, y]), as MODULE:NAME or FILE.py:NAME")
     discriminator: str = _flag("", "your own D(x[, y]), as MODULE:NAME or FILE.py:NAME")
     latent: int | None = _flag(None, "length of latents of your own G", "--z-dim", "--latent-dim")
-    diffaugment: str | None = _flag(
-        None, "augment what D sees, e.g. color,translation,cutout", "--augment"
+    aug: Literal["none", "diffaug", "ada", "fixed"] = _flag(
+        "none", "augment what D sees: always, as much as overfitting asks for, or with --aug-p"
     )
+    diffaugment: str | None = _flag(
+        None, "operations of diffaug (default: color,translation,cutout)", "--augment"
+    )
+    aug_pipe: str | None = _flag(
+        None, "operations of ada and fixed (default: blit,geometry,color)", "--augpipe"
+    )
+    aug_p: float | None = _flag(None, "probability of each operation of fixed", "--p")
+    aug_target: float | None = _flag(None, "overfitting that ada aims at (0.6)", "--target")
+    aug_kimg: float | None = _flag(None, "thousands of images in which ada may rise to 1 (500)")
     metrics: Literal["fd", "none"] = _flag("fd", "score samples by a Fréchet distance, or not")
 
 

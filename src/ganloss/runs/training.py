@@ -270,6 +270,7 @@ class _Session:
         row["gradient"] = {name: float(norm) for name, norm in record.gradient_norms.items()}
         if run.engine.rates:
             row["lr"] = dict(run.engine.rates)
+        row |= run.task.controlled()
         if (scores := self._scores()) is not None:
             row["scores"] = scores
         return row

@@ -174,6 +174,10 @@ class Task(ABC, Generic[S, D]):
         constraint = f", {self.game.constraint!r}" if self.game.constraint else ""
         return f"{self.settings.loss}: {self.game.pair!r}{penalties}{constraint}"
 
+    def controlled(self) -> dict[str, dict[str, float]]:
+        """What controllers have come to, for a row of ``metrics.jsonl``; nothing by default."""
+        return {}
+
     def overlays(self) -> Mapping[str, "Image.Image"]:
         """Pictures to lay over each other, by file name; none by default."""
         return {}

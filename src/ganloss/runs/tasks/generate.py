@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ganloss._errors import UsageError
 from ganloss._random import Draws
+from ganloss.adaptive import AdaptiveAugment, AugmentStrength
 from ganloss.data.batches import Batches, take, to_uint8
 from ganloss.data.images import ImageSet, load_data
 from ganloss.data.order import Order
@@ -48,7 +49,8 @@ class GenerateTask(Task[GenerateSettings, ImageSet | PointSet]):
     def __init__(self, settings: GenerateSettings) -> None:
         super().__init__(settings)
         self.game = game_for(settings)
-        self.augment = augment_for(settings)
+        self.augment = augment_for(settings, self.game)
+        self.strength: AugmentStrength | None = None
 
     def load(self, hardware: Hardware) -> None:
         """Read the data, for this device and these processes."""
@@ -80,16 +82,23 @@ class GenerateTask(Task[GenerateSettings, ImageSet | PointSet]):
                 self.game.constraint.prepare(discriminator)
         self.generator, self.discriminator = self.place(generator), self.place(discriminator)
         self.average = moving_average(self.generator, settings.batch_size, settings.ema_kimg)
-        batches, rules = self._batches(), self.rules_of(self.game)
+        batches, rules, augment = self._batches(), self.rules_of(self.game), self.augment
+        if settings.aug == "ada" and isinstance(augment, AdaptiveAugment):
+            augment = self.strength = self._strength_of(augment)
         return Players(
-            generate(rules, self.generator, self.discriminator, self.latent, augment=self.augment),
+            generate(rules, self.generator, self.discriminator, self.latent, augment=augment),
             self.game.optimisers,
             self.average,
             self.generator,
             batches,
             labels=batches.labels if self.classes else None,
-            controllers=states_of(game=rules),
+            controllers=states_of(game=rules)
+            | ({} if self.strength is None else {"augment": self.strength}),
         )
+
+    def _strength_of(self, augment: AdaptiveAugment) -> AugmentStrength:
+        strength = augment.controller(across_processes=True)
+        return strength.to(self.hardware.device, self.hardware.dtype)
 
     def _make_networks(self) -> tuple[nn.Module, nn.Module]:
         """The networks asked for, or the reference networks that fit the data."""
@@ -196,7 +205,14 @@ class GenerateTask(Task[GenerateSettings, ImageSet | PointSet]):
         """What the losses are, and how images are augmented, in words."""
         if self.augment is None:
             return super().facts
-        return super().facts | {"Augmentation": ", ".join(self.augment.policy)}
+        return super().facts | {"Augmentation": repr(self.augment)}
+
+    def controlled(self) -> dict[str, dict[str, float]]:
+        """How strong the augmentation is, where overfitting decides."""
+        if self.strength is None:
+            return {}
+        p, r = float(self.strength.p), float(self.strength.overfitting)
+        return {"augment": {"p": p, "overfitting": r}}
 
     def export(self, folder: RunFolder) -> None:
         """Write the averaged generator for use without the command line."""
