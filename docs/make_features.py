@@ -98,6 +98,9 @@ TERMS = (
     Feature("image pool", "T", ("ImagePool",)),
     Feature("absolute difference", "T", ("L1",)),
     Feature("differentiable augmentation", "S", ("DiffAugment",)),
+    Feature(
+        "adaptive augmentation, with its p", "S", ("AdaptiveAugment", "AugmentStrength", "--aug")
+    ),
     Feature("perceptual, style, LPIPS", "", ("Perceptual", "Style", "LPIPS")),
     Feature("contextual", "", ("Contextual",)),
     Feature("SSIM, MS-SSIM, PSNR", "", ("SSIM", "MultiScaleSSIM", "PSNR")),

@@ -32,6 +32,7 @@ LAYERS = (
         "outputs",
         "games",
         "augment",
+        "adaptive",
         "aids",
     ),
     ("cards", "check", "engine", "data", "networks", "metrics"),
