@@ -219,3 +219,22 @@ def test_rows_with_missing_groups_are_judged_by_what_they_have():
     assert verdicts(bare) == []
     strange = [{"step": i, "d": {"total": "x", "adv": None}, "scores": None} for i in range(20)]
     assert verdicts(strange) == []
+
+
+def skipping(every: int) -> Callable[[float], Row]:
+    """Rows under fp16: one update of D skipped in so many steps, of 390 steps."""
+    return lambda done: {"skipped": {"d": int(390 * done) // every, "g": 1}}
+
+
+def test_updates_that_fp16_skips_now_and_then_are_no_cause_for_worry() -> None:
+    found = the("good", "Half precision holds", verdicts(rows(change=skipping(200))))
+    assert "2 updates were skipped in all" in found.sentence
+
+
+def test_updates_that_fp16_skips_all_the_time_are_counted() -> None:
+    found = the("watch", "Half precision loses updates", verdicts(rows(change=skipping(4))))
+    assert "of the discriminator's" in found.sentence and "--precision bf16" in found.sentence
+
+
+def test_without_fp16_nothing_is_said_of_it() -> None:
+    assert not [v for v in verdicts(rows()) if "Half precision" in v.sentence]

@@ -50,6 +50,16 @@ def test_trains_500_steps(name: str, tmp_path: Path) -> None:
         assert value.abs().max() < 100, "weights ran away"
 
 
+@pytest.mark.parametrize("precision", ["bf16", "16"])
+@pytest.mark.parametrize("name", NAMES if os.environ.get("GANLOSS_LONG") else ["hinge", "began"])
+def test_trains_in_half_precision(name: str, precision: str, tmp_path: Path) -> None:
+    """With power iterations, and with a controller; weights stay in fp32."""
+    outcome = train(settings_for(name, tmp_path, precision=precision, steps=10), Silent())
+    assert outcome.state == "finished"
+    for value in weights(last_state(outcome)):
+        assert value.dtype == torch.float32 and value.isfinite().all()
+
+
 def last_state(outcome: Outcome) -> Mapping[str, Any]:
     return checkpoint.load(outcome.run.last)["engine"]
 
@@ -58,9 +68,11 @@ def weights(state: Mapping[str, Any]) -> list[torch.Tensor]:
     return [value for part in state["networks"].values() for value in part.values()]
 
 
-def whole_and_resumed(name: str, out: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+def whole_and_resumed(
+    name: str, out: Path, **changes: Any
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     def asked(where: str, steps: int) -> GenerateSettings:
-        return settings_for(name, out / where, steps=steps, batch_size=16, snap=5)
+        return settings_for(name, out / where, steps=steps, batch_size=16, snap=5, **changes)
 
     whole = train(asked("whole", 20), Silent())
     half = train(asked("half", 10), Silent())
@@ -86,3 +98,10 @@ def test_control_a_forgotten_state_is_another_run(
     whole, resumed = whole_and_resumed("lecam", tmp_path)
     pairs = zip(weights(whole), weights(resumed), strict=True)
     assert not all(torch.equal(first, second) for first, second in pairs)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "16"])
+def test_half_precision_is_resumed_to_the_bit(precision: str, tmp_path: Path) -> None:
+    whole, resumed = whole_and_resumed("wgan-gp", tmp_path, precision=precision)
+    assert checkpoint.digest(whole) == checkpoint.digest(resumed)
+    assert set(whole["scalers"]) == ({"d", "g"} if precision == "16" else set())

@@ -16,12 +16,13 @@ import torch
 from torch import Tensor
 
 from ganloss._errors import UsageError
+from ganloss.engine.scaling import LossScaler
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-Precision = Literal["32", "bf16", "64"]
-_FABRIC_PRECISION = {"32": "32-true", "bf16": "bf16-mixed", "64": "64-true"}
+Precision = Literal["32", "bf16", "16", "64"]
+_HALVES = {"bf16": torch.bfloat16, "16": torch.float16}
 
 _CPU = torch.device("cpu")
 
@@ -32,7 +33,8 @@ class Hardware:
 
     Args:
         device: device of this process.
-        precision: ``"32"``, ``"bf16"`` (autocast) or ``"64"``.
+        precision: ``"32"``, ``"bf16"`` (autocast), ``"16"`` (autocast, with a loss scale for each
+            player) or ``"64"``.
         rank: number of this process.
         processes: how many there are.
     """
@@ -54,9 +56,12 @@ class Hardware:
 
     def autocast(self) -> AbstractContextManager[object]:
         """Context in which losses are computed."""
-        if self.precision != "bf16":
-            return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
+        half = _HALVES.get(self.precision)
+        return nullcontext() if half is None else torch.autocast(self.device.type, half)
+
+    def loss_scaler(self) -> LossScaler:
+        """Give what scales one player's loss; it does nothing but under fp16."""
+        return LossScaler(self.device, enabled=self.precision == "16")
 
     def share(self, total: int) -> tuple[int, int]:
         """First index and number of this process's samples in a global batch.
@@ -140,8 +145,11 @@ def connect(device: str = "auto", devices: int = 1, precision: Precision = "32")
     _check_device(device)
     world, local = _launched_processes()
     if max(world, devices) == 1:
-        return Hardware(_single_device(device), precision)
-    return _join(device, local or devices, max(1, world // (local or 1)), precision)
+        hardware = Hardware(_single_device(device), precision)
+    else:
+        hardware = _join(device, local or devices, max(1, world // (local or 1)), precision)
+    check_precision(hardware.device, precision)
+    return hardware
 
 
 def _launched_processes() -> tuple[int, int]:
@@ -165,6 +173,31 @@ def _check_device(device: str) -> None:
         raise UsageError("no MPS device was found; use --device cpu, or see `ganloss doctor`")
 
 
+def check_precision(device: torch.device, precision: Precision) -> None:
+    """Try a precision on a device before anything is trained in it.
+
+    Raises:
+        UsageError: the device does not compute in it.
+
+    >>> check_precision(torch.device("cpu"), "16")
+    """
+    if precision == "32":
+        return
+    try:
+        image = torch.ones(1, 1, 4, 4, dtype=Hardware(precision=precision).dtype, device=device)
+        with Hardware(device, precision).autocast():
+            torch.nn.functional.conv2d(image, image)
+        scaler = Hardware(device, precision).loss_scaler()
+        weight = torch.nn.Parameter(image)
+        scaler.scaled(weight.sum()).backward()
+        scaler.update(torch.optim.SGD([weight]))
+    except (RuntimeError, TypeError) as error:
+        raise UsageError(
+            f"{device} does not compute with --precision {precision} "
+            f"({str(error).splitlines()[0]}); use --precision 32"
+        ) from error
+
+
 def _single_device(device: str) -> torch.device:
     if device != "auto":
         return torch.device(device)
@@ -181,7 +214,6 @@ def _join(device: str, devices: int, nodes: int, precision: Precision) -> Hardwa
         devices=devices,
         num_nodes=nodes,
         strategy="ddp",
-        precision=_FABRIC_PRECISION[precision],  # pyright: ignore[reportArgumentType]
     )
     fabric.launch()
     return _from_fabric(fabric, precision)

@@ -15,6 +15,8 @@ FEWEST_ROWS = 8
 FEWEST_SCORES = 5
 #: Of ten classes, one with a smaller share of the samples than this is nearly missing.
 SMALLEST_SHARE = 0.03
+#: Updates a step that fp16 may lose; a loss scale that tries to double loses one in 2,000.
+MOST_SKIPPED = 0.05
 
 _SEVERITY = {"bad": 0, "watch": 1, "good": 2}
 _PLAYERS = {"d": "discriminator", "g": "generator"}
@@ -220,6 +222,29 @@ def _penalty_size(history: _History) -> Verdict | None:
     return None
 
 
+def _half_precision(history: _History) -> Verdict | None:
+    """Count the updates that were skipped because an fp16 gradient overflowed."""
+    rows = [row for row in history.recent if isinstance(row.get("skipped"), Mapping)]
+    if len(rows) < FEWEST_ROWS:
+        return None
+    steps = int(rows[-1]["step"]) - int(rows[0]["step"])
+    for player, words in _PLAYERS.items():
+        first, *_, last = _values(rows, "skipped", player)
+        if last - first > MOST_SKIPPED * steps:
+            return Verdict(
+                "watch",
+                f"Half precision loses updates: {last - first:.0f} of the {words}'s were skipped "
+                f"in the last {steps:,} steps because its gradient overflowed. --precision bf16 "
+                "or 32 skips none.",
+            )
+    total = sum(rows[-1]["skipped"].values())
+    return Verdict(
+        "good",
+        f"Half precision holds: {total:,} updates were skipped in all while the loss scales "
+        "settled.",
+    )
+
+
 def _coverage(history: _History) -> Verdict | None:
     shares = next((row["shares"] for row in reversed(history.rows) if row.get("shares")), None)
     if not history.recent or not isinstance(shares, list) or not all(map(_is_number, shares)):
@@ -340,6 +365,7 @@ _CHECKS: tuple[Callable[[_History], Verdict | None], ...] = (
     _balance,
     _lipschitz,
     _penalty_size,
+    _half_precision,
     _coverage,
     _trend,
 )

@@ -12,6 +12,7 @@ from ganloss._errors import UsageError
 from ganloss._random import Draws, seed_of
 from ganloss.engine.hardware import Hardware
 from ganloss.engine.phase import Phase, Turn
+from ganloss.engine.scaling import LossScaler
 from ganloss.objective import Losses, Schedule
 
 #: Shown what an update comes to: the player, what it is ("term", "gradient", "weight" or
@@ -26,10 +27,12 @@ class StepRecord:
     Args:
         losses: last losses of each phase.
         gradient_norms: norm of each phase's last gradient before clipping; empty unless measured.
+        scalers: under fp16, the loss scale of each phase, and how many updates it has skipped.
     """
 
     losses: Mapping[str, Losses]
     gradient_norms: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    scalers: Mapping[str, LossScaler] = field(default_factory=dict[str, LossScaler])
 
 
 class Engine:
@@ -99,6 +102,7 @@ class Engine:
         self._average = average
         self._averaged = averaged
         self._own = {p.name: [*p.trains.parameters()] for p in phases}
+        self._scalers = {p.name: self._hardware.loss_scaler() for p in phases}
         self._turns = sum(p.repeats for p in phases)
         self._batches_per_step = max(p.repeats for p in phases)
 
@@ -127,7 +131,7 @@ class Engine:
         if self._average is not None and self._averaged is not None:
             self._average.update_parameters(self._averaged)
         self.step += 1
-        return StepRecord(losses, norms)
+        return StepRecord(losses, norms, {n: s for n, s in self._scalers.items() if s.enabled})
 
     def peek_batch(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Give the real batch the last step began with, its classes and sources, to look at."""
@@ -162,16 +166,20 @@ class Engine:
             parameter.grad = None
         losses = self._differentiate(phase, self._turn(repeat, turn))
         self._hardware.average_gradients(parameters)
+        # What overflowed on one process has overflowed on all, now that gradients are averaged.
+        scaler, optimiser = self._scalers[phase.name], self._optimisers[phase.name]
+        scaler.unscale(optimiser)
         if look is not None:
             look(phase.name, "term", {**losses.terms, "total": losses.total.detach()})
-            look(phase.name, "gradient", _gradients(phase.trains))
+            if not scaler.excuses(gradients := _gradients(phase.trains)):
+                look(phase.name, "gradient", gradients)
         norm = self._limit(parameters, measure=measure)
-        self._optimisers[phase.name].step()
+        scaler.update(optimiser)
         if phase.after_update is not None:
             phase.after_update()
         if look is not None:
             look(phase.name, "weight", _weights(phase.trains))
-            look(phase.name, "optimiser", _memory(self._optimisers[phase.name], phase.trains))
+            look(phase.name, "optimiser", _memory(optimiser, phase.trains))
         return losses, norm
 
     def _differentiate(self, phase: Phase, turn: Turn) -> Losses:
@@ -197,7 +205,7 @@ class Engine:
         count = self._micro_batches
         total = losses.total if count == 1 else losses.total / count
         # Naming the inputs spares the gradient of the first layer's input.
-        total.backward(inputs=self._own[phase.name])
+        self._scalers[phase.name].scaled(total).backward(inputs=self._own[phase.name])
         return losses
 
     def _limit(self, parameters: Sequence[Tensor], *, measure: bool) -> Tensor | None:
@@ -243,6 +251,7 @@ class Engine:
             "optimisers": {name: o.state_dict() for name, o in self._optimisers.items()},
             "average": None if self._average is None else self._average.state_dict(),
             "controllers": {n: c.state_dict() for n, c in self._controllers.items()},
+            "scalers": {n: s.state() for n, s in self._scalers.items() if s.enabled},
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -256,6 +265,8 @@ class Engine:
             self._average.load_state_dict(state["average"])
         for name, controller in self._controllers.items():
             controller.load_state_dict(state["controllers"][name])
+        for name, scaled in state.get("scalers", {}).items():
+            self._scalers[name].load(scaled)
 
 
 def _check_ownership(

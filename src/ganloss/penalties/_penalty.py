@@ -124,7 +124,8 @@ class GeneratorPenalty(ABC):
     """A regulariser ``penalty(generator, latents=, others=)`` of a generator.
 
     It runs the generator itself, on latents instead of samples: it takes the latents it needs and
-    ignores the others. For a conditional generator pass ``lambda z: G(z, labels)``.
+    ignores the others. For a conditional generator pass ``lambda z: G(z, labels)``. Under autocast
+    it runs in fp32: small differences and products of gradients would be lost.
 
     >>> import torch
     >>> from ganloss import ModeSeeking, PathLength
@@ -176,7 +177,9 @@ class GeneratorPenalty(ABC):
         _check_samples(latents, "latents", name)
         if self.needs_others:
             _check_samples(others, "others", name)
-        return self._penalty(generator, latents, others, random)
+        latents, others = widened(latents), None if others is None else widened(others)
+        with torch.autocast(latents.device.type, enabled=False):
+            return self._penalty(generator, latents, others, random)
 
     @abstractmethod
     def _penalty(
@@ -187,6 +190,12 @@ class GeneratorPenalty(ABC):
         random: Draws | None,
     ) -> Tensor:
         """Compute the penalty from checked latents."""
+
+
+def widened(x: Tensor) -> Tensor:
+    """Give ``x`` in fp32 where autocast made it half precision; gradients flow on."""
+    halved = x.dtype in (torch.float16, torch.bfloat16)
+    return x.float() if halved and torch.is_autocast_enabled(x.device.type) else x
 
 
 def noise_like(x: Tensor, random: Draws | None, stream: str) -> Tensor:

@@ -1,12 +1,24 @@
 """The discriminator during its own turn: no gradient leaks out, no tensor is scored twice."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ganloss._scores import scales
+
+_HALF = (torch.float16, torch.bfloat16)
+
+
+@dataclass(frozen=True)
+class _Forward:
+    """A forward pass that was made; the inputs are kept alive so that no id is used again."""
+
+    inputs: tuple[Any, ...]
+    leaf: Tensor
+    scores: Any
 
 
 class Critic:
@@ -15,6 +27,9 @@ class Critic:
     ``Critic(D)(x)`` detaches ``x``, so the generator cannot receive gradients, and scores each
     tensor once; penalties at ``x`` (R1, R2) reuse that forward pass. Only ``x`` is differentiated,
     never the conditions. Make one critic per step: it remembers what it scored.
+
+    A forward pass made under autocast serves the adversarial loss alone: penalties at ``x`` share
+    another one, made in fp32.
 
     Args:
         discriminator: any callable ``D(x, *conditions)`` that returns scores.
@@ -37,8 +52,8 @@ class Critic:
         if isinstance(discriminator, Critic):
             raise TypeError("this is a Critic already; pass the discriminator itself")
         self._discriminator = discriminator
-        # Keyed by identity; the tensors are kept alive so that an id cannot be reused.
-        self._seen: dict[tuple[int, ...], tuple[tuple[Any, ...], Tensor, Any]] = {}
+        # Keyed by whether autocast was on, and by identity.
+        self._seen: dict[tuple[int, ...], _Forward] = {}
 
     @property
     def discriminator(self) -> Callable[..., Any]:
@@ -47,36 +62,35 @@ class Critic:
 
     def __call__(self, x: Tensor, *conditions: Any) -> Any:
         """Score ``x``: whatever the discriminator returns, computed once per tensor."""
-        return self._score(x, conditions)[1]
+        return self._forward(x, conditions).scores
 
     def at(self, x: Tensor, *conditions: Any) -> tuple[Tensor, Any]:
         """Give the differentiable copy of ``x`` and its scores, for a penalty.
 
-        Under autocast the scores are computed again in fp32: products of half-precision
-        gradients over- and underflow.
+        Under autocast, or where ``x`` was scored under it, the scores are those of fp32: products
+        of half-precision gradients over- and underflow.
         """
-        if torch.is_autocast_enabled(x.device.type):
-            return run_in_full_precision(self._discriminator, x, conditions)
-        return self._score(x, conditions)
+        halved = _key(x, conditions, autocast=True) in self._seen
+        if not halved and not torch.is_autocast_enabled(x.device.type):
+            forward = self._forward(x, conditions)
+            return forward.leaf, forward.scores
+        with torch.autocast(x.device.type, enabled=False):
+            forward = self._forward(x, conditions, widen=True)
+        return forward.leaf, forward.scores
 
-    def _score(self, x: Tensor, conditions: tuple[Any, ...]) -> tuple[Tensor, Any]:
-        key = (id(x), *map(id, conditions))
+    def _forward(self, x: Tensor, conditions: tuple[Any, ...], *, widen: bool = False) -> _Forward:
+        key = _key(x, conditions, autocast=torch.is_autocast_enabled(x.device.type))
         if key not in self._seen:
-            leaf = x.detach().requires_grad_(torch.is_grad_enabled())
-            self._seen[key] = ((x, *conditions), leaf, self._discriminator(leaf, *conditions))
-        _, leaf, scores = self._seen[key]
-        return leaf, scores
+            leaf = x.detach()
+            leaf = leaf.float() if widen and leaf.dtype in _HALF else leaf
+            leaf.requires_grad_(torch.is_grad_enabled())
+            scores = self._discriminator(leaf, *conditions)
+            self._seen[key] = _Forward((x, *conditions), leaf, scores)
+        return self._seen[key]
 
 
-def run_in_full_precision(
-    discriminator: Callable[..., Any], x: Tensor, conditions: tuple[Any, ...]
-) -> tuple[Tensor, Any]:
-    """Score ``x`` with autocast off, as a new leaf in fp32 or better."""
-    with torch.autocast(x.device.type, enabled=False):
-        leaf = x.detach()
-        leaf = leaf.float() if leaf.dtype in (torch.float16, torch.bfloat16) else leaf
-        leaf = leaf.requires_grad_(True)
-        return leaf, discriminator(leaf, *conditions)
+def _key(x: Tensor, conditions: tuple[Any, ...], *, autocast: bool) -> tuple[int, ...]:
+    return (autocast, id(x), *map(id, conditions))
 
 
 def differentiable_scores(
@@ -119,7 +133,7 @@ def _check_not_compiled(scores: Tensor) -> None:
 def scores_of(critic: Callable[..., Any], x: Tensor) -> Tensor:
     """One number per sample ``(N,)``, in fp32 or better, for a penalty on scores."""
     scores = differentiable_scores(critic, x, may_be_compiled=True)[1]
-    return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores
+    return scores.float() if scores.dtype in _HALF else scores
 
 
 def input_gradient(critic: Callable[..., Any], x: Tensor) -> Tensor:
@@ -142,5 +156,5 @@ def input_gradient(critic: Callable[..., Any], x: Tensor) -> Tensor:
     # The gradient's own graph is built here, and autocast would build it in half precision.
     with torch.autocast(leaf.device.type, enabled=False):
         (gradient,) = torch.autograd.grad(scores.sum(), leaf, create_graph=True)
-    gradient = gradient.float() if gradient.dtype in (torch.float16, torch.bfloat16) else gradient
+    gradient = gradient.float() if gradient.dtype in _HALF else gradient
     return gradient.reshape(gradient.shape[0], -1)

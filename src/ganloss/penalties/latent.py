@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ganloss._processes import gathered
 from ganloss._random import Draws
 from ganloss._scores import check_same_shape
-from ganloss.penalties._penalty import GeneratorPenalty, noise_like
+from ganloss.penalties._penalty import GeneratorPenalty, noise_like, widened
 
 
 @final
@@ -145,7 +145,9 @@ class PathLengthMean(nn.Module):
     ) -> Tensor:
         """Move the average by the norms at these latents, and give the penalty there."""
         del others
-        lengths = self._settings.lengths(generator, latents=latents, random=random)
+        latents = widened(latents)
+        with torch.autocast(latents.device.type, enabled=False):
+            lengths = self._settings.lengths(generator, latents=latents, random=random)
         self.update(lengths)
         return (lengths - self.average.clone()).square().mean()
 

@@ -14,6 +14,7 @@ from ganloss._errors import CheckpointError, DivergedError, UsageError
 from ganloss.engine import checkpoint
 from ganloss.engine.hardware import Hardware
 from ganloss.engine.loop import Engine, Look
+from ganloss.engine.scaling import SMALLEST_SCALE
 from ganloss.runs.folder import RunFolder, open_run, write_text
 from ganloss.runs.run import Run, threads
 from ganloss.runs.settings import settings_from_file
@@ -69,12 +70,14 @@ def stop_if_diverged(run: Run, row: Mapping[str, Any], *, weights: bool) -> None
 
 def _not_finite(row: Mapping[str, Any]) -> list[str]:
     groups = {k: v for k, v in row.items() if isinstance(v, Mapping)}
-    return [
+    bad = [
         f"{group}.{name}"
         for group, values in groups.items()
         for name, value in values.items()
         if not math.isfinite(value)
     ]
+    scales: Mapping[str, float] = row.get("loss_scale", {})
+    return bad + [f"gradient.{name}" for name, s in scales.items() if s < SMALLEST_SCALE]
 
 
 def _explain(run: Run, row: Mapping[str, Any], bad: list[str]) -> str:
@@ -90,6 +93,8 @@ def _explain(run: Run, row: Mapping[str, Any], bad: list[str]) -> str:
         write_text(folder.path / "diverged.json", json.dumps(dump, indent=1))
     names = ", ".join(bad[:_MOST_NAMES]) + (" …" if len(bad) > _MOST_NAMES else "")
     mend = "Lower --lr, or choose a loss with a penalty, e.g. --loss r3gan"
+    if run.settings.precision == "16":
+        mend += ", or --precision bf16: fp16 ends at 65,504"
     if found is None:
         return (
             f"training diverged at step {seen_at}: {names} is not finite. The values are in "

@@ -101,7 +101,9 @@ class RunSettings:
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = _flag("auto", "where to compute")
     devices: int = _flag(1, "processes to start on this machine (torchrun and SLURM: leave out)")
-    precision: Literal["32", "bf16", "64"] = _flag("32", "number format")
+    precision: Literal["32", "bf16", "16", "64"] = _flag(
+        "32", "number format; 16 (fp16) scales each player's loss, bf16 needs no scale"
+    )
     threads: int | None = _flag(
         None, "CPU threads (default: 1 for 8-pixel images, which more would not help, else all)"
     )

@@ -267,7 +267,10 @@ class _Session:
         for phase, losses in record.losses.items():
             terms = {"total": losses.total.detach(), **losses.terms}
             row[phase] = {name: self._global(value) for name, value in terms.items()}
-        row["gradient"] = {name: float(norm) for name, norm in record.gradient_norms.items()}
+        row["gradient"] = _used_norms(record)
+        if record.scalers:
+            row["loss_scale"] = {name: float(s.scale) for name, s in record.scalers.items()}
+            row["skipped"] = {name: int(s.skipped) for name, s in record.scalers.items()}
         if run.engine.rates:
             row["lr"] = dict(run.engine.rates)
         row |= run.task.controlled()
@@ -374,6 +377,14 @@ def write_samples(run: Run) -> "Image.Image":
     for name, overlay in run.task.overlays().items():
         save_png(overlay, run.folder.path / name)
     return picture
+
+
+def _used_norms(record: StepRecord) -> dict[str, float]:
+    """Gradient norms of the updates that were made; an fp16 gradient that overflowed made none."""
+    skipped = {name for name, scaler in record.scalers.items() if scaler.overflowed}
+    return {
+        name: float(norm) for name, norm in record.gradient_norms.items() if name not in skipped
+    }
 
 
 @contextmanager
