@@ -4,18 +4,29 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 JOBS   ?= 2
 
-.PHONY: demo test check lint types docs bench browser long clean
+.PHONY: demo test check lint types docs bench browser long faults faults-short clean
 
 demo: $(VENV)/base
 	$(BIN)/ganloss demo digits
 
 test: $(VENV)/test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --ignore tests/browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --ignore tests/browser \
+	    --ignore tests/faults
 
 # What `make test` does in part: every game and example, one against two and four processes.
 long: $(VENV)/test
 	GANLOSS_LONG=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal \
 	    tests/parity tests/runs/test_every_game.py tests/examples tests/cli/test_processes.py
+
+# Kills, full disks, bad files, hostile runs: every try is a line in build/faults, from which a run
+# that was cut off goes on; the table of what was lost is docs/reliability.md.
+faults: $(VENV)/test
+	GANLOSS_FAULTS=build/faults OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) \
+	    --dist worksteal tests/faults
+	PYTHONPATH=tests $(BIN)/python -m faults.report build/faults docs/reliability.md
+
+faults-short: $(VENV)/test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/faults
 
 browser: $(VENV)/test
 	$(BIN)/python -m pytest tests/browser

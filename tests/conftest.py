@@ -16,6 +16,7 @@ BUDGETS = {
     "data": 30,
     "engine": 30,
     "examples": 90,
+    "faults": 3600 if os.environ.get("GANLOSS_FAULTS") else 400,
     "lab": 200,
     "losses": 30,
     "metrics": 60,

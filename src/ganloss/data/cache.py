@@ -181,7 +181,8 @@ def _write_entry(entry: Path, source: Source, transform: Transform, workers: int
     aside = Path(tempfile.mkdtemp(prefix=".new-", dir=entry.parent))
     try:
         shape = (len(source.files), transform.channels, transform.size, transform.size)
-        pixels = np.memmap(aside / _PIXELS, np.uint8, "w+", shape=shape)
+        _reserve(aside / _PIXELS, len(source.files) * transform.bytes)
+        pixels = np.memmap(aside / _PIXELS, np.uint8, "r+", shape=shape)
         rows, skipped = _decode_into(pixels, source.files, transform, workers)
         pixels.flush()
         del pixels
@@ -192,6 +193,20 @@ def _write_entry(entry: Path, source: Source, transform: Transform, workers: int
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Make a file with room on the disk: writing to mapped memory without it ends the process.
+
+    Raises:
+        OSError: there is no room.
+    """
+    with path.open("wb") as stream:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(stream.fileno(), 0, size)
+            return
+        for start in range(0, size, 1 << 20):
+            stream.write(bytes(min(1 << 20, size - start)))
 
 
 def _read_entry(entry: Path, transform: Transform) -> Decoded:

@@ -183,15 +183,16 @@ def open_or_create(path: Path, settings: RunSettings) -> RunFolder:
 def _appear(target: Path, fill: Callable[[Path], None]) -> bool:
     """Make a folder that is there whole or not at all; False if another was there first."""
     staging = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
-    fill(staging)
     try:
+        fill(staging)
+        staging.chmod(0o755)
         staging.rename(target)
     except OSError:
         if not target.exists():
             raise
-        shutil.rmtree(staging, ignore_errors=True)
         return False
-    target.chmod(0o755)
+    finally:  # of what has its name by now there is nothing left to remove
+        shutil.rmtree(staging, ignore_errors=True)
     return True
 
 
