@@ -1,17 +1,19 @@
-"""Modes that games cover, each at its best of three learning rates: `python -m benchmarks.modes`.
+"""Modes that games cover, each at its best learning rate: `python -m benchmarks.modes`.
 
 The rate is chosen on a seed of its own, by the modes covered and then by the reverse KL; the table
-is of other seeds. Everything else is as published, but for Adam's betas, which are (0.5, 0.9) for
-all, and a rate that falls to 0 along a cosine. Intervals are Student's, 95 %, over seeds. Prints a
-table in Markdown.
+is of other seeds. Every game is shown as many real samples: one with more updates of D per step
+makes fewer steps. Everything else is as published, but for a rate that falls to 0 along a cosine,
+the weights of penalties on points (`POINTS`), and Adam's betas on stacked digits, (0.5, 0.9) for
+all. Intervals are Student's, 95 %, over seeds. Prints a table in Markdown.
 """
 
+import argparse
 import math
 import multiprocessing
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ganloss import GAMES, Adam
@@ -20,8 +22,15 @@ from ganloss.runs.settings import GenerateSettings
 from ganloss.runs.training import train
 
 GAME_NAMES = ("ns", "lsgan", "hinge", "wgan-gp", "r3gan")
-RATES = (5e-4, 1e-3, 2e-3)
 TUNING_SEED = 100
+#: The weight of a gradient penalty has the unit of a squared length, and modes are 0.05 wide: an
+#: image's weight would forbid D the slopes that tell one from its surroundings. For WGAN-GP it is
+#: that of its authors' code for points (Gulrajani et al. 2017, gan_toy.py); for R3GAN the best of
+#: 0.001, 0.01 and 0.1 on seed 0.
+POINTS: Mapping[str, Mapping[str, Any]] = {
+    "wgan-gp": {"penalty": ["gp=0.1"]},
+    "r3gan": {"gamma": 0.1},
+}
 
 
 @dataclass(frozen=True)
@@ -32,20 +41,37 @@ class Trial:
         data: a demo set whose modes are known.
         modes: how many there are.
         seeds: those of the table.
-        steps: updates of the generator.
+        updates: of the discriminator.
+        tuning: updates in the runs that choose the rate.
+        rates: learning rates to choose from.
         batch_size: samples per update.
+        betas: Adam's, for all games; None for each game's own.
+        options: further settings of a game.
     """
 
     data: str
     modes: int
-    seeds: int
-    steps: int
+    seeds: Sequence[int]
+    updates: int
+    tuning: int
+    rates: Sequence[float]
     batch_size: int
+    betas: str | None = None
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Any])
 
 
 TRIALS = {
-    "grid": Trial("demo:grid", 25, 5, 10_000, 256),
-    "stacked-digits": Trial("demo:stacked-digits", 1000, 3, 5_000, 64),
+    "grid": Trial("demo:grid", 25, range(1, 6), 6_000, 2_000, (5e-4, 1e-3), 256, None, POINTS),
+    "stacked-digits": Trial(
+        "demo:stacked-digits",
+        1000,
+        range(3),
+        5_000,
+        5_000,
+        (5e-4, 1e-3, 2e-3),
+        64,
+        "0.5,0.9",
+    ),
 }
 
 
@@ -59,26 +85,34 @@ class Silent:
 
 @dataclass(frozen=True)
 class Run:
-    trial: Trial
+    trial: str
     game: str
     rate: float
     seed: int
 
+    @property
+    def steps(self) -> int:
+        trial = TRIALS[self.trial]
+        updates = trial.tuning if self.seed == TUNING_SEED else trial.updates
+        return updates // GAMES[self.game].critic_steps
+
     def found(self) -> Mapping[str, float | None]:
         """Modes covered, share of good samples, and reverse KL at the end."""
-        betas = "0.5,0.9" if isinstance(GAMES[self.game].optimisers.generator, Adam) else None
+        trial = TRIALS[self.trial]
+        adam = isinstance(GAMES[self.game].optimisers.generator, Adam)
         with tempfile.TemporaryDirectory() as out:
             settings = GenerateSettings(
-                data=self.trial.data, loss=self.game, lr=self.rate, betas=betas, seed=self.seed,
-                steps=self.trial.steps, snap=self.trial.steps, batch_size=self.trial.batch_size,
-                lr_schedule="cosine", threads=1, out=out,
+                data=trial.data, loss=self.game, lr=self.rate, seed=self.seed,
+                betas=trial.betas if adam else None,
+                steps=self.steps, snap=self.steps, batch_size=trial.batch_size,
+                lr_schedule="cosine", threads=1, out=out, **trial.options.get(self.game, {}),
             )  # fmt: skip
             return train(settings, Silent()).run.rows()[-1]["found"]
 
 
 def found(run: Run) -> Mapping[str, float | None]:
     numbers = run.found()
-    print(run.trial.data, run.game, run.rate, run.seed, dict(numbers), file=sys.stderr, flush=True)
+    print(run, dict(numbers), file=sys.stderr, flush=True)
     return numbers
 
 
@@ -88,38 +122,27 @@ def worse(numbers: Mapping[str, float | None]) -> tuple[float, float]:
     return (-(numbers["modes covered"] or 0.0), math.inf if kl is None else kl)
 
 
-def table(trial: Trial, name: str) -> str:
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        tried = [Run(trial, game, rate, TUNING_SEED) for game in GAME_NAMES for rate in RATES]
-        scores = dict(zip(tried, pool.map(found, tried, chunksize=1), strict=True))
-        best = {
-            game: min((run for run in tried if run.game == game), key=lambda r: worse(scores[r]))
-            for game in GAME_NAMES
-        }
-        runs = [
-            Run(trial, game, best[game].rate, seed)
-            for seed in range(trial.seeds)
-            for game in GAME_NAMES
-        ]
-        ends = dict(zip(runs, pool.map(found, runs, chunksize=1), strict=True))
-    lines = [
-        f"`python -m benchmarks.modes {name}`: {trial.steps:,} steps, batches of "
-        f"{trial.batch_size}, {trial.seeds} seeds.",
-        "",
-        f"| game | rate | modes of {trial.modes:,} | in each seed | good samples | reverse KL |",
-        "|---|---|---|---|---|---|",
-    ]
-    for game in GAME_NAMES:
-        rows = [ends[run] for run in runs if run.game == game]
-        modes = [trial.modes * (row["modes covered"] or 0.0) for row in rows]
-        each = ", ".join(f"{m:.0f}" for m in modes)
-        good, kl = ([row[key] or 0.0 for row in rows] for key in ("good samples", "reverse KL"))
-        cells = (
-            f"`{game}`", f"{best[game].rate:g}", _interval(modes, 1), each,
-            _interval([100 * g for g in good], 1) + " %", _interval(kl, 3),
-        )  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+def rows(name: str, games: Iterable[str], jobs: int) -> Iterable[str]:
+    """The table's rows, each as soon as it is known."""
+    trial = TRIALS[name]
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        for game in games:
+            tried = [Run(name, game, rate, TUNING_SEED) for rate in trial.rates]
+            scores = pool.map(found, tried, chunksize=1)
+            best = tried[min(range(len(tried)), key=lambda i: worse(scores[i]))]
+            runs = [Run(name, game, best.rate, seed) for seed in trial.seeds]
+            yield _row(best, pool.map(found, runs, chunksize=1))
+
+
+def _row(best: Run, ends: Sequence[Mapping[str, float | None]]) -> str:
+    modes = [TRIALS[best.trial].modes * (end["modes covered"] or 0.0) for end in ends]
+    good, kl = ([end[key] or 0.0 for end in ends] for key in ("good samples", "reverse KL"))
+    cells = (
+        f"`{best.game}`", f"{best.rate:g}", _interval(modes, 1),
+        ", ".join(f"{m:.0f}" for m in modes),
+        _interval([100 * g for g in good], 1) + " %", _interval(kl, 3),
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |"
 
 
 def _interval(values: Sequence[float], places: int) -> str:
@@ -127,6 +150,24 @@ def _interval(values: Sequence[float], places: int) -> str:
     return f"{mean:.{places}f} ± {high - mean:.{places}f}"
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.modes")
+    parser.add_argument("trials", nargs="*", default=list(TRIALS), choices=[*TRIALS])
+    parser.add_argument("--games", default=",".join(GAME_NAMES))
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time, a thread each")
+    asked = parser.parse_args()
+    for name in asked.trials:
+        trial = TRIALS[name]
+        print(
+            f"`python -m benchmarks.modes {name}`: {trial.updates:,} updates of D, batches of "
+            f"{trial.batch_size}, {len(trial.seeds)} seeds.\n\n"
+            f"| game | rate | modes of {trial.modes:,} | in each seed | good samples | reverse KL |"
+            "\n|---|---|---|---|---|---|",
+            flush=True,
+        )
+        for row in rows(name, asked.games.split(","), asked.jobs):
+            print(row, flush=True)
+
+
 if __name__ == "__main__":
-    for asked in sys.argv[1:] or list(TRIALS):
-        print(table(TRIALS[asked], asked), flush=True)
+    main()

@@ -12,12 +12,12 @@ from torchvision.utils import save_image
 
 import ganloss as gl
 
-RATE, LENGTH, HOP = 8000, 8192, 128
+RATE, LENGTH, HOP, MELS = 8000, 8192, 128, 80
 
 
-def sounds(count: int) -> Tensor:
+def sounds(count: int, length: int = LENGTH) -> Tensor:
     """Tones with ten harmonics, gliding and fading, ``(N, 1, T)``."""
-    time = torch.arange(LENGTH) / RATE
+    time = torch.arange(length) / RATE
     pitch = 100 + 200 * torch.rand(count, 1, 1) + 100 * (torch.rand(count, 1, 1) - 0.5) * time
     strength = torch.rand(count, 10, 1) / torch.arange(1, 11)[:, None]
     phase = 2 * torch.pi * pitch.cumsum(-1) / RATE * torch.arange(1, 11)[:, None]
@@ -25,23 +25,47 @@ def sounds(count: int) -> Tensor:
     return 0.3 * tone * torch.exp(-2 * torch.rand(count, 1, 1) * time)
 
 
+class Fields(nn.Module):
+    """The mean of two residual stacks that see different distances (Kong et al. 2020, 2.2)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.stacks = nn.ModuleList(
+            nn.ModuleList(
+                nn.Conv1d(width, width, kernel, padding=d * (kernel // 2), dilation=d)
+                for d in (1, 3, 9)
+            )
+            for kernel in (3, 7)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        ends: list[Tensor] = []
+        for stack in self.stacks:
+            y = x
+            for layer in stack:
+                y = y + layer(leaky_relu(y, 0.1))
+            ends.append(y)
+        return (ends[0] + ends[1]) / 2
+
+
 class Vocoder(nn.Module):
-    """Log mel spectrograms ``(N, 40, frames)`` to waves ``(N, 1, 128 * frames)``."""
+    """Log mel spectrograms ``(N, 80, frames)`` to waves ``(N, 1, 128 * frames)``."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.first = nn.Conv1d(40, 64, 7, padding=3)
+        widths, factors = (128, 64, 32, 16), (8, 4, 4)
+        self.first = nn.Conv1d(MELS, widths[0], 7, padding=3)
         self.up = nn.ModuleList(
-            nn.ConvTranspose1d(64, 64, 2 * f, f, padding=f // 2) for f in (8, 4, 4)
+            nn.ConvTranspose1d(a, b, 2 * f, f, padding=f // 2)
+            for a, b, f in zip(widths, widths[1:], factors, strict=False)
         )
-        self.mix = nn.ModuleList(nn.Conv1d(64, 64, 7, padding=9, dilation=3) for _ in range(3))
-        self.last = nn.Conv1d(64, 1, 7, padding=3)
+        self.fields = nn.ModuleList(Fields(width) for width in widths[1:])
+        self.last = nn.Conv1d(widths[-1], 1, 7, padding=3)
 
     def forward(self, mel: Tensor) -> Tensor:
         x = self.first(mel)
-        for up, mix in zip(self.up, self.mix, strict=True):
-            x = up(leaky_relu(x, 0.1))
-            x = x + mix(leaky_relu(x, 0.1))
+        for up, fields in zip(self.up, self.fields, strict=True):
+            x = fields(up(leaky_relu(x, 0.1)))
         return torch.tanh(self.last(leaky_relu(x, 0.1)))
 
 
@@ -67,9 +91,18 @@ class Judge(nn.Module):
         return [*maps, self.score(x)]
 
 
+def picture(wave: Tensor) -> Tensor:
+    """Spectrograms from 0 to 4 kHz, upwards, over a second: 60 dB from white to black."""
+    window = torch.hann_window(512)
+    magnitude = torch.stft(wave[:, 0], 512, HOP, window=window, return_complex=True).abs()
+    decibels = 20 * (magnitude / magnitude.amax() + 1e-4).log10()
+    shade = (-decibels / 60).clamp(0, 1)
+    return shade.flip(1)[:, None].repeat_interleave(5, 3)
+
+
 def main(steps: int) -> None:
     torch.manual_seed(0)
-    mel = gl.MelSpectrogram(sample_rate=RATE, size=512, window=512, hop=HOP, mels=40)
+    mel = gl.MelSpectrogram(sample_rate=RATE, size=512, window=512, hop=HOP, mels=MELS)
     G = Vocoder()
     judges = nn.ModuleList([Judge(period=2), Judge(period=3), Judge(), Judge(scale=2)])
     adv, matching = gl.LeastSquares(), gl.FeatureMatching()
@@ -86,7 +119,7 @@ def main(steps: int) -> None:
         return [layers[-1] for layers in maps]
 
     for step in range(steps):
-        real = sounds(8)
+        real = sounds(8, LENGTH // 2)
         fake = G(mel.spectrogram(real)[:, 0])
         of_real, of_fake = judge(real), judge(fake.detach())
         d_losses = d_objective(adv=adv.discriminator(real=scores(of_real), fake=scores(of_fake)))
@@ -110,11 +143,8 @@ def main(steps: int) -> None:
             print(f"step {step}: D {d_losses.total.item():.3f}, {said}")
     with torch.no_grad():
         real = sounds(3)
-        pictures = torch.cat(
-            [mel.spectrogram(real), mel.spectrogram(G(mel.spectrogram(real)[:, 0]))]
-        )
-    pictures = pictures.flip(2).repeat_interleave(3, 2).repeat_interleave(4, 3)
-    save_image(pictures, "hifigan.png", nrow=3, normalize=True, scale_each=False)
+        pictures = torch.cat([picture(real), picture(G(mel.spectrogram(real)[:, 0]))])
+    save_image(pictures, "hifigan.png", nrow=3, padding=6, pad_value=1.0)
     print("spectrograms, synthesised above, from the generator below: hifigan.png")
 
 

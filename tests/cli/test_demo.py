@@ -30,13 +30,13 @@ def test_the_demo_ends_within_twice_the_score_of_real_digits(tmp_path: Path) -> 
 
 
 def test_the_ring_is_covered(tmp_path: Path) -> None:
-    """A shorter run than the demo's own 6,000 steps."""
-    done = run("demo", "ring", "--steps", "4000", cwd=tmp_path)
+    """A shorter run than the demo's own 2,500 steps."""
+    done = run("demo", "ring", "--steps", "1500", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     folder = only_run(tmp_path / "runs")
     found = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])["found"]
     assert found["modes covered"] == 1.0
-    assert found["good samples"] > 0.3
+    assert found["good samples"] > 0.4
     assert found["reverse KL"] < 0.05
     assert "Known distribution: 8 of 8 modes covered" in done.stdout
 

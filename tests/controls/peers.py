@@ -264,3 +264,91 @@ def cancelling_moments(x: Tensor, y: Tensor) -> Tensor:
     vx, vy, cov = mean(x * x) - mx**2, mean(y * y) - my**2, mean(x * y) - mx * my
     index = (2 * mx * my + 1e-4) * (2 * cov + 9e-4) / ((mx**2 + my**2 + 1e-4) * (vx + vy + 9e-4))
     return 1 - index.mean()
+
+
+class SmoothedByDefault:
+    """TF-GAN: real labels of 0.875, since a smoothing of 0.25 by default goes half way to 0.5."""
+
+    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        smoothed = 0.875 * F.softplus(-real) + 0.125 * F.softplus(real)
+        return smoothed.mean() + F.softplus(fake).mean()
+
+    def generator(self, *, fake: Tensor) -> Tensor:
+        return F.softplus(-fake).mean()
+
+
+class MeansOfFeatures:
+    """MONAI: an MMD of a linear kernel, diagonal and all, sees nothing but the means."""
+
+    scores_are_features = True
+    batch_statistic = True
+    generator_needs_real = True
+
+    def _distance(self, real: Tensor, fake: Tensor) -> Tensor:
+        return (real.flatten(1).mean(0) - fake.flatten(1).mean(0)).square().sum()
+
+    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        return -self._distance(real, fake)
+
+    def generator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        return self._distance(real, fake)
+
+
+class ClippedLeCam:
+    """StudioGAN: differences of the wrong sign do not count, and averages begin at 7777."""
+
+    differentiates = False
+
+    def __call__(self, critic: Critic, *, real: Tensor, fake: Tensor) -> Tensor:
+        of_real = F.relu(critic(real) - (-1.0)).square().mean()
+        return of_real + F.relu(1.0 - critic(fake)).square().mean()
+
+
+def blue_is_all(x: Tensor, y: Tensor) -> Tensor:
+    """kornia's MS-SSIM: one channel's luminance stands in for that of all three."""
+    import ganloss as gl
+
+    blue = [z[:, -1:].expand_as(z) for z in (x, y)]
+    return gl.SSIM(data_range=1.0)(*blue)
+
+
+def range_of_the_batch(x: Tensor, y: Tensor) -> Tensor:
+    """torchmetrics: data_range=None is the range of whatever the batch holds."""
+    if x.shape != y.shape:
+        raise ValueError("shapes must be equal")
+    span = torch.maximum(x.amax() - x.amin(), y.amax() - y.amin()).detach() + 1e-6
+    return ((x - y) / span).square().mean()
+
+
+def asserts_a_range(x: Tensor, y: Tensor) -> Tensor:
+    """piq: a generator that leaves [0, 1] by a little ends the run."""
+    if x.min() < 0 or x.max() > 1:
+        raise AssertionError("expected values in [0, 1]")
+    return (x - y).square().mean()
+
+
+def both_sides_learn(*, fake: list[list[Tensor]], real: list[list[Tensor]]) -> Tensor:
+    """hifi-gan: real maps are not detached, so D gets gradients in G's step."""
+    pairs = [(a, b) for f, r in zip(fake, real, strict=True) for a, b in zip(f, r, strict=True)]
+    return torch.stack([(a - b).abs().mean() for a, b in pairs]).sum()
+
+
+def scaled_to_the_target(x: Tensor, y: Tensor) -> Tensor:
+    """auraloss: the scale of each sound, (N, 1), against spectra (N, F, T): N = 1 alone fits."""
+    window = torch.ones(4).to(x)
+    a, b = (torch.stft(z, 4, 2, window=window, return_complex=True).abs() for z in (x, y))
+    scale = (x * y).sum(1, keepdim=True) / y.square().sum(1, keepdim=True)
+    return (a - scale * b).abs().mean()
+
+
+def filled_before_the_temperature(*, fake: list[Tensor], real: list[Tensor]) -> Tensor:
+    """CUT: a patch's own place among its negatives is filled with -10 before the temperature."""
+    total = torch.zeros((), dtype=fake[0].dtype)
+    for v, k in zip(fake, real, strict=True):
+        q, p = F.normalize(v, dim=-1), F.normalize(k.detach(), dim=-1)
+        cosines = q @ p.mT
+        own = cosines.diagonal(dim1=1, dim2=2)
+        places = torch.eye(cosines.shape[1], dtype=torch.bool)
+        logits = torch.cat([own[..., None], cosines.masked_fill(places, -0.1)], 2) / 0.07
+        total = total - logits.log_softmax(2)[..., 0].mean()
+    return total

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganloss import GAMES, ScoreOutput, WeightedSum
+from ganloss.engine.ema import moving_average
 from ganloss.engine.hardware import Hardware
 from ganloss.engine.loop import Engine
 from ganloss.engine.phase import Phase, Turn
@@ -159,3 +160,15 @@ def test_bf16_keeps_weights_in_fp32() -> None:
     record = engine.advance()
     assert g.weight.dtype == torch.float32
     assert torch.isfinite(record.losses["d"].total)
+
+
+def test_the_moving_average_has_the_buffers_of_now() -> None:
+    """Running means of a normalisation belong to the weights that are averaged."""
+    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    average = moving_average(network, batch_size=4, half_life_kimg=1.0)
+    for _ in range(3):
+        network(torch.randn(4, 2))
+        average.update_parameters(network)
+    for name, value in network.named_buffers():
+        assert torch.equal(dict(average.module.named_buffers())[name], value), name
+    assert network[1].num_batches_tracked == 3

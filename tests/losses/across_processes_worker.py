@@ -2,11 +2,13 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 import ganloss as gl
+from ganloss import _processes
 
 PAIRS = (
     gl.RelativisticAverage(gl.NonSaturating(), across_processes=True),
@@ -29,7 +31,19 @@ def gradients(pair: gl.GANLoss, rows: slice) -> Tensor:
     return torch.stack([torch.autograd.grad(loss, weight, retain_graph=True)[0] for loss in losses])
 
 
-def work(rank: int, folder: str) -> None:
+def keep_the_local_slice() -> None:
+    """StudioGAN's GatherLayer: what other processes make of a row never comes back to it."""
+
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        first = torch.distributed.get_rank() * ctx.count
+        return gradient[first : first + ctx.count]
+
+    _processes._Gather.backward = staticmethod(backward)
+
+
+def work(rank: int, folder: str, backward: str) -> None:
+    if backward == "local":
+        keep_the_local_slice()
     torch.distributed.init_process_group(
         "gloo", init_method=Path(folder, "meet").as_uri(), rank=rank, world_size=2
     )
@@ -42,4 +56,4 @@ def work(rank: int, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    work(int(sys.argv[1]), sys.argv[2])
+    work(int(sys.argv[1]), *sys.argv[2:])

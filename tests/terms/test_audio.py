@@ -154,3 +154,16 @@ def test_spectrograms_that_cannot_be_are_refused(options: dict, words: str):
 def test_resolutions_that_cannot_be_are_refused(options: dict, words: str):
     with pytest.raises(ValueError, match=words):
         gl.MultiResolutionSTFT(**options)
+
+
+def test_filters_are_kept_for_each_configuration():
+    """In any order: what one configuration was given is not what another gets."""
+    x = torch.randn(1, 4096, generator=torch.Generator().manual_seed(0))
+    changes = ({}, {"high": 3000.0}, {"low": 200.0}, {"mels": 40}, {"scale": "htk"})
+    made = [gl.MelSpectrogram(sample_rate=8000, **change) for change in changes]
+    forwards = [one.spectrogram(x) for one in made]
+    backwards = [one.spectrogram(x) for one in reversed(made)][::-1]
+    for one, again in zip(forwards, backwards, strict=True):
+        assert torch.equal(one, again)
+    for other in forwards[1:]:
+        assert other.shape != forwards[0].shape or not torch.allclose(other, forwards[0])

@@ -23,6 +23,7 @@ class Subject:
         call: gives the loss of some inputs.
         draw: gives float64 inputs for a number of samples and a seed.
         learns: names of the inputs it sends gradients to.
+        constants: names of the inputs it must send none to.
         none: gives the loss of each sample ``(N,)``, where there is such a thing.
         batch_statistic: declares that there is none.
         compares_samples: declares that the number of samples is part of the formula.
@@ -36,6 +37,7 @@ class Subject:
     call: Callable[[Inputs], Tensor]
     draw: Callable[[int, int], Inputs]
     learns: Sequence[str]
+    constants: Sequence[str] = ()
     none: Callable[[Inputs], Tensor] | None = None
     batch_statistic: bool = False
     compares_samples: bool = False

@@ -136,6 +136,17 @@ def inputs_are_left_alone(subject: Subject) -> None:
             raise Wrong("the caller's tensor was written to")
 
 
+def constants_get_no_gradient(subject: Subject) -> None:
+    """The real side gets no gradient: in G's step it is what there is to reach."""
+    if not subject.constants:
+        raise NotApplicable("all its inputs may learn")
+    leaves = mapped(lambda x: x.clone().requires_grad_(True), subject.draw(SAMPLES, 0))
+    loss, wanted = subject.call(leaves), tensors(leaves, subject.constants)
+    found = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
+    if any(bool(gradient.any()) for gradient in found):
+        raise Wrong("the real side got a gradient, which D would have to compute: detach it")
+
+
 def strides_do_not_matter(subject: Subject) -> None:
     """Non-contiguous and channels_last tensors give the same loss."""
     inputs = subject.draw(SAMPLES, 0)
@@ -269,6 +280,7 @@ EVERY = (
     a_batch_is_the_mean_of_its_samples,
     reductions_agree,
     inputs_are_left_alone,
+    constants_get_no_gradient,
     strides_do_not_matter,
     fp32_is_close_to_fp64,
     half_precision_is_accumulated_in_fp32,

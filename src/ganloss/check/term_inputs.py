@@ -58,6 +58,7 @@ def patches(term: Any) -> Subject:
         call,
         draw,
         learns=("fake",),
+        constants=("real",),
         degenerate={
             "identical": {"fake": fake, "real": fake},
             "zero": {"fake": zero, "real": zero},

@@ -173,6 +173,7 @@ def _images(term: Any) -> Subject:
             "zero against an image": {"input": 0 * ones, "target": x},
             "constant": {"input": 0.5 * ones, "target": 0.25 * ones},
             "opposite": {"input": x, "target": 1 - x},
+            "a little outside [0, 1]": {"input": 1.2 * x - 0.1, "target": x},
         },
         misuses=_misuses("input", "target", sample, x),
         least=(
@@ -281,6 +282,7 @@ def _features(term: Any) -> Subject:
         call,
         draw,
         learns=("fake",),
+        constants=("real",),
         batch_statistic=bool(getattr(term, "batch_statistic", False)),
         degenerate={"identical": {"fake": fake, "real": fake}},
         misuses={

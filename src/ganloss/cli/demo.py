@@ -21,7 +21,7 @@ DIGITS = GenerateSettings(
 #: Eight Gaussians on a circle: what a loss drops can be seen and counted.
 RING = GenerateSettings(
     data="demo:ring", loss="r3gan", gamma=0.05, lr=2e-3, lr_schedule="cosine", batch_size=256,
-    steps=6000, snap=300,
+    steps=2500, snap=125,
 )  # fmt: skip
 #: Photo to sketch and back, small enough for four minutes on two cores.
 TRANSLATE = UnpairedSettings(

@@ -15,7 +15,9 @@ from torch.nn.functional import interpolate, leaky_relu
 from ganloss._errors import UsageError
 from ganloss.outputs import EnergyOutput, FeatureOutput, Output, ScoreOutput
 
-_POINT_LATENT, _POINT_WIDTH = 16, 128
+#: Points lie in the plane, and so do their latents: a generator with more of them has to fold
+#: space, and leaves threads of points between modes (docs/explanation/modes.md has the numbers).
+_POINT_LATENT, _POINT_WIDTH, _POINT_DEPTH = 2, 256, 3
 #: Points in the plane are given back through a single number, or every point would be.
 _POINT_CODE = 1
 _SCORES = ScoreOutput()
@@ -76,8 +78,14 @@ class Projection(nn.Module):
         return score + match
 
 
+def _hidden_layers(inputs: int, width: int, depth: int) -> list[nn.Module]:
+    sizes = [inputs, *[width] * depth]
+    pairs = ((nn.Linear(a, b), nn.LeakyReLU(0.2)) for a, b in pairwise(sizes))
+    return [layer for pair in pairs for layer in pair]
+
+
 class MLPGenerator(Generator):
-    """Three-layer generator for tiny images, or for points.
+    """Generator of ``depth`` hidden layers for tiny images, or for points.
 
     >>> MLPGenerator((1, 8, 8))(torch.zeros(2, 32)).shape
     torch.Size([2, 1, 8, 8])
@@ -86,15 +94,17 @@ class MLPGenerator(Generator):
     """
 
     def __init__(
-        self, shape: tuple[int, ...], latent: int = 32, width: int = 256, classes: int = 0
+        self,
+        shape: tuple[int, ...],
+        latent: int = 32,
+        width: int = 256,
+        classes: int = 0,
+        depth: int = 2,
     ) -> None:
         super().__init__(latent, classes)
         self._shape = shape
         self.layers = nn.Sequential(
-            nn.Linear(self.inputs, width),
-            nn.LeakyReLU(0.2),
-            nn.Linear(width, width),
-            nn.LeakyReLU(0.2),
+            *_hidden_layers(self.inputs, width, depth),
             nn.Linear(width, math.prod(shape)),
             # Images are bounded, points are not.
             nn.Tanh() if len(shape) == 3 else nn.Identity(),
@@ -114,23 +124,22 @@ def _given_classes(head: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
 
 
 class MLPDiscriminator(nn.Module):
-    """Three-layer discriminator for tiny images, or for points.
+    """Discriminator of ``depth`` hidden layers for tiny images, or for points.
 
     >>> MLPDiscriminator((1, 8, 8))(torch.zeros(2, 1, 8, 8)).shape
     torch.Size([2])
     """
 
     def __init__(
-        self, shape: tuple[int, ...], width: int = 256, classes: int = 0, features: int = 0
+        self,
+        shape: tuple[int, ...],
+        width: int = 256,
+        classes: int = 0,
+        features: int = 0,
+        depth: int = 2,
     ) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(math.prod(shape), width),
-            nn.LeakyReLU(0.2),
-            nn.Linear(width, width),
-            nn.LeakyReLU(0.2),
-        )
+        self.layers = nn.Sequential(nn.Flatten(), *_hidden_layers(math.prod(shape), width, depth))
         self.head = _head(width, classes, features)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -255,7 +264,7 @@ def reference_generator(shape: tuple[int, ...], classes: int = 0) -> Generator:
         UsageError: the size is not a power of two from 8 to 256.
     """
     if len(shape) == 1:
-        return MLPGenerator(shape, latent=_POINT_LATENT, width=_POINT_WIDTH, classes=classes)
+        return MLPGenerator(shape, _POINT_LATENT, _POINT_WIDTH, classes, _POINT_DEPTH)
     _check_size(shape)
     if shape[1] == 8:
         return MLPGenerator(shape, classes=classes)
@@ -287,14 +296,14 @@ def reference_discriminator(
         decoder = reference_generator(shape)
         encoder = _discriminator(shape, 0, _POINT_CODE if len(shape) == 1 else decoder.latent)
         if len(shape) == 1:
-            decoder = MLPGenerator(shape, latent=_POINT_CODE, width=_POINT_WIDTH)
+            decoder = MLPGenerator(shape, _POINT_CODE, _POINT_WIDTH, depth=_POINT_DEPTH)
         return AutoencoderDiscriminator(encoder, decoder, output.distance)
     return _discriminator(shape, classes, output.count if isinstance(output, FeatureOutput) else 0)
 
 
 def _discriminator(shape: tuple[int, ...], classes: int, features: int) -> nn.Module:
     if len(shape) == 1:
-        return MLPDiscriminator(shape, _POINT_WIDTH, classes, features)
+        return MLPDiscriminator(shape, _POINT_WIDTH, classes, features, _POINT_DEPTH)
     _check_size(shape)
     if shape[1] == 8:
         return MLPDiscriminator(shape, classes=classes, features=features)
