@@ -18,8 +18,8 @@ class LossScaler:
     backward pass, and the gradient divided by it before the update. A gradient that overflows
     only says that the scale is too large: the update is skipped and the scale halved; after 2,000
     updates without that it doubles. Each player has a scale of its own, since their gradients
-    differ in size. The arithmetic is that of ``torch.amp.GradScaler``; nothing here waits for the
-    device.
+    differ in size. The arithmetic is that of ``torch.amp.GradScaler``. Nothing here waits for the
+    device, but for the step of an optimiser that is not fused (RMSprop).
 
     Args:
         device: where the gradients are.
