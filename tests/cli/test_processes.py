@@ -1,8 +1,10 @@
 """The same command under torchrun: one folder, one voice, the numbers of one process."""
 
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from cli.runs import COMMAND, environment, only_run, run, run_in_two_processes
 from ganloss.runs.folder import RunFolder
 
+LONG = pytest.mark.skipif(not os.environ.get("GANLOSS_LONG"), reason="make long")
 WORDS = ("train", "generate", "--data", "demo:digits", "--loss", "wgan-gp", "--steps", "12")
 
 
@@ -41,13 +44,74 @@ def test_two_processes_lose_patience_at_the_same_step(tmp_path: Path) -> None:
     assert "step 0 reached" in folder.log.read_text(encoding="utf-8")
 
 
+SHORT = (*WORDS[:-2], "--metrics", "none", "--steps", "4", "--snap", "2", "--device", "cpu")
+
+
+def commands(
+    tmp_path: Path, environments: list[dict[str, str]], *words: str
+) -> list[tuple[int, str, str]]:
+    """Give the same command with each of these environments, at once; exit codes and words."""
+    started = [
+        subprocess.Popen(
+            [*COMMAND, *words], cwd=tmp_path, env=environment() | more, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+        )
+        for more in environments
+    ]  # fmt: skip
+    said = [process.communicate(timeout=120) for process in started]
+    return [(p.returncode, *texts) for p, texts in zip(started, said, strict=True)]
+
+
+def free_port() -> str:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return str(found.getsockname()[1])
+
+
+def test_two_tasks_of_srun_are_one_run(tmp_path: Path) -> None:
+    """As srun sets them; the machines, with one task each, are both this one."""
+    common = {
+        "SLURM_JOB_ID": "42", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_NNODES": "2",
+        "SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_TASKS_PER_NODE": "1(x2)", "SLURM_LOCALID": "0",
+        "SLURM_TASKS_PER_NODE": "1(x2)", "SLURM_STEP_NODELIST": "localhost,127.0.0.1",
+        "MASTER_PORT": free_port(),
+    }  # fmt: skip
+    tasks = [common | {"SLURM_PROCID": str(i), "SLURM_NODEID": str(i)} for i in range(2)]
+    (code, said, errors), (other, silent, _) = commands(tmp_path, tasks, *SHORT)
+    assert code == other == 0, errors
+    status = json.loads((only_run(tmp_path / "runs") / "status.json").read_text("utf-8"))
+    assert status["state"] == "finished"
+    assert "2 process" in status["facts"]["Device"]
+    assert "demo:digits" in said and silent == ""
+
+
+@LONG
+def test_an_allocation_without_srun_does_not_wait_for_tasks(tmp_path: Path) -> None:
+    salloc = {"SLURM_JOB_ID": "42", "SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "4",
+              "SLURM_TASKS_PER_NODE": "4", "SLURM_JOB_NAME": "train"}  # fmt: skip
+    ((code, _, errors),) = commands(tmp_path, [salloc], *SHORT, "--devices", "2")
+    assert code == 0, errors
+    assert "Device" in (folder := only_run(tmp_path / "runs")).joinpath("status.json").read_text()
+    assert json.loads((folder / "env.json").read_text())["launch"] == "slurm 42"
+
+
+@LONG
+def test_the_same_command_on_two_machines(tmp_path: Path) -> None:
+    """Without torchrun and SLURM: --num-nodes, and where to meet."""
+    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    nodes = [meet | {"NODE_RANK": str(i)} for i in range(2)]
+    found = commands(tmp_path, nodes, *SHORT, "--num-nodes", "2")
+    assert [code for code, *_ in found] == [0, 0], found
+    only_run(tmp_path / "runs")
+
+
 def children(pid: int) -> list[int]:
     """Processes started by this one, as Linux tells."""
     listed = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
     return [int(word) for word in listed.split()]
 
 
-@pytest.mark.skipif(not os.environ.get("GANLOSS_LONG"), reason="make long")
+@LONG
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="needs Linux's /proc")
 def test_a_killed_process_stops_the_other_and_one_process_goes_on_alike(tmp_path: Path) -> None:
     """Randomness does not depend on how many there are, so the trajectory is the same."""

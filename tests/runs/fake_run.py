@@ -95,7 +95,7 @@ def status(**changes: Any) -> dict[str, Any]:
             "Constraint": "none",
             "Updates of D per step": "5",
             "Optimisers": "G Adam(lr=0.0001, betas=(0, 0.9)), D Adam(lr=0.0001, betas=(0, 0.9))",
-            "Device": "cpu, 1 process(es)",
+            "Device": "cpu, 1 process",
             "Precision": "32",
         },
         "next": [

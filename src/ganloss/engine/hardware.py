@@ -6,20 +6,24 @@ followed by a backward pass through the same parameters, which alternating playe
 break.
 """
 
+import logging
 import os
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 
 from ganloss._errors import UsageError
+from ganloss.engine.launch import Launch, as_torchrun, find_launch
 from ganloss.engine.scaling import LossScaler
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments.cluster_environment import ClusterEnvironment
 
 Precision = Literal["32", "bf16", "16", "64"]
 _HALVES = {"bf16": torch.bfloat16, "16": torch.float16}
@@ -43,6 +47,14 @@ class Hardware:
     precision: Precision = "32"
     rank: int = 0
     processes: int = 1
+
+    def __str__(self) -> str:
+        """Say where a run takes place.
+
+        >>> str(Hardware(processes=2))
+        'cpu, 2 processes'
+        """
+        return f"{self.device}, {self.processes} process{'es' if self.processes > 1 else ''}"
 
     @property
     def is_main(self) -> bool:
@@ -113,14 +125,6 @@ class Hardware:
         torch.distributed.broadcast_object_list(box, src=0)
         return box[0]
 
-    def lost_a_process(self, error: RuntimeError) -> bool:
-        """Whether an error says that another process of this run has gone away."""
-        if self.processes == 1:
-            return False
-        words = ("connection closed by peer", "connection reset by peer", "gloo", "nccl")
-        told = str(error).lower()
-        return isinstance(error, torch.distributed.DistError) or any(w in told for w in words)
-
     def barrier(self) -> None:
         """Wait for the other processes."""
         if self.processes > 1:
@@ -133,34 +137,39 @@ class Hardware:
             torch.distributed.destroy_process_group()
 
 
-def connect(device: str = "auto", devices: int = 1, precision: Precision = "32") -> Hardware:
+def lost_a_process(error: BaseException) -> bool:
+    """Whether an error says that another process of this run has gone away."""
+    distributed = torch.distributed
+    if not distributed.is_available():
+        return False
+    if isinstance(error, distributed.DistError):
+        return True
+    words = ("connection closed by peer", "connection reset by peer", "gloo", "nccl")
+    return distributed.is_initialized() and any(word in str(error).lower() for word in words)
+
+
+def connect(
+    device: str = "auto", devices: int = 1, precision: Precision = "32", nodes: int = 1
+) -> Hardware:
     """Find the device, and join the other processes of this run if there are any.
 
     Under ``torchrun`` or SLURM the number of processes is theirs; otherwise ``devices`` processes
-    are started on this machine.
+    are started on this machine, one of ``nodes`` on which the command is given.
 
     Raises:
-        UsageError: the device is not there.
+        UsageError: the device is not there, does not know the precision, or is not told how to
+            find the other machines.
     """
     _check_device(device)
-    world, local = _launched_processes()
-    if max(world, devices) == 1:
-        hardware = Hardware(_single_device(device), precision)
+    launch = find_launch(os.environ)
+    if launch.processes > 1:
+        hardware = _join(device, precision, launch)
+    elif devices * nodes > 1:
+        hardware = _start(device, devices, nodes, precision)
     else:
-        hardware = _join(device, local or devices, max(1, world // (local or 1)), precision)
+        hardware = Hardware(_single_device(device), precision)
     check_precision(hardware.device, precision)
     return hardware
-
-
-def _launched_processes() -> tuple[int, int]:
-    """World size and local size announced by torchrun or SLURM; (1, 0) without them."""
-    for world, local in (
-        ("WORLD_SIZE", "LOCAL_WORLD_SIZE"),
-        ("SLURM_NTASKS", "SLURM_NTASKS_PER_NODE"),
-    ):
-        if world in os.environ and local in os.environ:
-            return int(os.environ[world]), int(os.environ[local])
-    return 1, 0
 
 
 def _check_device(device: str) -> None:
@@ -206,18 +215,102 @@ def _single_device(device: str) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def _join(device: str, devices: int, nodes: int, precision: Precision) -> Hardware:
-    from lightning_fabric import Fabric
+def _join(device: str, precision: Precision, launch: Launch) -> Hardware:
+    """Meet the processes that torchrun or SLURM started."""
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
-    fabric = Fabric(
-        accelerator=device,
-        devices=devices,
-        num_nodes=nodes,
-        strategy="ddp",
+    devices: int | list[int] = launch.here
+    nodes, uneven = divmod(launch.processes, launch.here)
+    if launch.by == "slurm":
+        os.environ.update(as_torchrun(os.environ))
+        nodes, uneven = launch.processes, 0
+        gpu = device in ("auto", "cuda") and torch.cuda.is_available()
+        devices = [int(os.environ["SLURM_LOCALID"]) % torch.cuda.device_count()] if gpu else 1
+    if uneven:
+        raise UsageError(
+            f"torchrun started {launch.here} processes on this machine and {launch.processes} in "
+            "all; start equally many on each, by --nproc-per-node"
+        )
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        _meet_afresh(device)
+    return _launch(device, devices, nodes, precision, TorchElasticEnvironment())
+
+
+def _meet_afresh(device: str) -> None:
+    """Join the other processes where an earlier attempt has left nothing; Fabric finds it done."""
+    from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
+
+    from ganloss.engine.meeting import fresh_store
+
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_PORT")
+    rank, processes, local, port = (int(os.environ[name]) for name in names)
+    store = TCPStore(os.environ["MASTER_ADDR"], port, processes, is_master=False)
+    options: dict[str, Any] = {"store": fresh_store(store, rank, processes)}
+    gpu = device in ("auto", "cuda") and torch.cuda.is_available()
+    if gpu:
+        options["device_id"] = torch.device("cuda", local)
+    torch.distributed.init_process_group(
+        "nccl" if gpu else "gloo", rank=rank, world_size=processes, **options
     )
+
+
+def _start(device: str, devices: int, nodes: int, precision: Precision) -> Hardware:
+    """Start the other processes of this machine."""
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+
+    needed = ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
+    missing = [name for name in needed if name not in os.environ]
+    if nodes > 1 and missing:
+        raise UsageError(
+            f"--num-nodes {nodes} needs {' and '.join(missing)} in the environment: the number of "
+            "this machine from 0 on, and where the first one is found, e.g. NODE_RANK=1 "
+            "MASTER_ADDR=10.0.0.1 MASTER_PORT=29500"
+        )
+    hardware = _launch(device, devices, nodes, precision, LightningEnvironment())
+    _let_it_say_why()
+    return hardware
+
+
+def _launch(
+    device: str,
+    devices: int | list[int],
+    nodes: int,
+    precision: Precision,
+    environment: "ClusterEnvironment",
+) -> Hardware:
+    from lightning_fabric import Fabric
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
+
+    # What it says about processes that registered is no news.
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    try:
+        fabric = Fabric(
+            accelerator=device,
+            devices=devices,
+            num_nodes=nodes,
+            strategy="ddp",
+            plugins=[environment],
+        )
+    except MisconfigurationException as error:
+        raise UsageError(
+            f"these devices are not all there ({error}); see `ganloss doctor`"
+        ) from error
     fabric.launch()
-    return _from_fabric(fabric, precision)
-
-
-def _from_fabric(fabric: "Fabric", precision: Precision) -> Hardware:
     return Hardware(fabric.device, precision, fabric.global_rank, fabric.world_size)
+
+
+#: Seconds in which a process may say why it stops, after another has failed.
+GRACE = 20.0
+
+
+def _let_it_say_why() -> None:
+    """Have Fabric, which kills this process when one it started fails, wait a little first."""
+    for observer in threading.enumerate():
+        if observer.name == "child-process-observer":
+            kill = observer._terminate_all  # pyright: ignore[reportAttributeAccessIssue]
+
+            def later(kill: Callable[[], None] = kill) -> None:
+                time.sleep(GRACE)
+                kill()
+
+            observer._terminate_all = later  # pyright: ignore[reportAttributeAccessIssue]

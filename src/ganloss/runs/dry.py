@@ -45,7 +45,7 @@ def _what(run: "Run") -> Iterable[tuple[str, str]]:
     yield "data", samples(len(run.task.data.values), run.task.data.shape)
     yield "game", run.task.in_a_line
     yield "networks", f"{', '.join(networks)} parameters"
-    yield "device", f"{run.hardware.device}, {run.hardware.processes} process(es)"
+    yield "device", str(run.hardware)
     micro = run.settings.accumulate
     parts = f" in {micro} parts of {run.settings.batch_size // micro}" if micro > 1 else ""
     yield (

@@ -18,6 +18,7 @@ from typing import Any
 from ganloss._errors import StorageError, UsageError
 from ganloss._version import __version__
 from ganloss.engine.checkpoint import PART, write_atomically
+from ganloss.engine.launch import Launch, find_launch
 from ganloss.runs.settings import RunSettings, settings_from_file
 
 _NUMBERED = re.compile(r"^(\d{5,})-")
@@ -81,6 +82,14 @@ class RunFolder:
         """The state in ``status.json``; empty while there is none."""
         try:
             return json.loads((self.path / "status.json").read_text(encoding="utf-8"))["state"]
+        except (OSError, ValueError, KeyError):
+            return ""
+
+    @property
+    def launch(self) -> str:
+        """The launch that made the run, as in ``env.json``; empty for none."""
+        try:
+            return json.loads((self.path / "env.json").read_text(encoding="utf-8"))["launch"]
         except (OSError, ValueError, KeyError):
             return ""
 
@@ -225,10 +234,11 @@ def command_line() -> str:
 
 
 def environment() -> dict[str, Any]:
-    """Versions and machine, for ``env.json``."""
+    """Versions, machine and launch, for ``env.json``."""
     names = ("torch", "torchvision", "numpy", "lightning-fabric", "pillow")
     return {
         "ganloss": __version__,
+        "launch": find_launch(os.environ).id,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cores": os.cpu_count(),
@@ -245,14 +255,32 @@ def _version(name: str) -> str | None:
 
 def find_resumable(settings: RunSettings) -> RunFolder | None:
     """Give the newest run below ``--out`` that these settings continue, if there is one."""
+    return next(_fitting(settings), None)
+
+
+def find_launched(settings: RunSettings, launch: Launch) -> RunFolder | None:
+    """Give the run that an earlier attempt of this launch left, if there is one.
+
+    It has the same settings, and names the launch. One that has ended is another run's, unless
+    this is a restart.
+    """
+    if not launch.may_continue:
+        return None
+    for run in _fitting(settings):
+        if run.launch == launch.id:
+            ended = run.state == "finished" and launch.restarts == 0
+            return None if ended else run
+    return None
+
+
+def _fitting(settings: RunSettings) -> Generator[RunFolder]:
+    """Runs below ``--out`` that these settings continue, the newest first."""
     out = Path(settings.out)
     folders = [p for p in out.iterdir() if _NUMBERED.match(p.name)] if out.is_dir() else []
-    newest_first = sorted(folders, key=lambda p: int(p.name.split("-")[0]), reverse=True)
-    for folder in newest_first:
+    for folder in sorted(folders, key=lambda p: int(p.name.split("-")[0]), reverse=True):
         run = RunFolder(folder)
         if run.config.exists() and not settings_from_file(run.config).differs_from(settings):
-            return run
-    return None
+            yield run
 
 
 def newest_run(settings: RunSettings) -> RunFolder:

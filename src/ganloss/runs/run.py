@@ -1,6 +1,7 @@
 """A run that is set up: settings turned into a task, an engine and a folder."""
 
 import math
+import os
 import shlex
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from torch import nn
 
 from ganloss.engine import checkpoint
 from ganloss.engine.hardware import connect
+from ganloss.engine.launch import find_launch
 from ganloss.engine.loop import Engine
 from ganloss.runs import folder as folders
 from ganloss.runs.folder import RunFolder
@@ -36,7 +38,9 @@ class Run:
     ) -> None:
         self.settings = settings
         self.task = task_for(settings)
-        self.hardware = connect(settings.device, settings.devices, settings.precision)
+        self.hardware = connect(
+            settings.device, settings.devices, settings.precision, settings.num_nodes
+        )
         self.task.load(self.hardware)
         self.total = settings.total_steps(len(self.task.data.values), self.task.game.critic_steps)
         self.engine = self._build()
@@ -81,6 +85,8 @@ class Run:
                 found = folders.find_resumable(self.settings)
             elif resume is not None:
                 found = folders.open_run(resume)
+            else:
+                found = folders.find_launched(self.settings, find_launch(os.environ))
             path = str((found or folders.create(self.settings, self.task.data.name)).path)
         return folders.RunFolder(folders.Path(self.hardware.broadcast(path)))
 
@@ -174,7 +180,7 @@ def status(run: Run, state: str, message: str, extra: Mapping[str, str]) -> dict
             **{name: f"{count:,} parameters" for name, count in run.parameters.items()},
             **task.facts,
             **_options(run),
-            "Device": f"{run.hardware.device}, {run.hardware.processes} process(es)",
+            "Device": str(run.hardware),
             "Precision": run.settings.precision,
         },
         "next": next_commands(run),

@@ -21,6 +21,7 @@ FREE_ON_RESUME = frozenset(
         "seconds",
         "snap",
         "devices",
+        "num_nodes",
         "workers",
         "cache",
         "out",
@@ -33,7 +34,17 @@ LENGTHS = ("steps", "kimg", "epochs", "minutes", "seconds")
 _RATES = ("lr", "g_lr", "d_lr", "ema_kimg", "clip_grad", "aug_kimg")
 _COUNTS = (
     *("batch_size", "accumulate", "penalty_every", "snap", "critic_steps", "lr_warmup"),
-    *("patience", "devices", "threads", "workers", "latent", "width", "depth", "scales"),
+    *(
+        "patience",
+        "devices",
+        "num_nodes",
+        "threads",
+        "workers",
+        "latent",
+        "width",
+        "depth",
+        "scales",
+    ),
 )
 _POSITIVE = (*LENGTHS, *_COUNTS, *_RATES)
 
@@ -101,6 +112,9 @@ class RunSettings:
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = _flag("auto", "where to compute")
     devices: int = _flag(1, "processes to start on this machine (torchrun and SLURM: leave out)")
+    num_nodes: int = _flag(
+        1, "machines on which this command is given (torchrun and SLURM: leave out)"
+    )
     precision: Literal["32", "bf16", "16", "64"] = _flag(
         "32", "number format; 16 (fp16) scales each player's loss, bf16 needs no scale"
     )

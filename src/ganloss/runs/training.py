@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ganloss._errors import DivergedError, GanlossError, StorageError
 from ganloss._version import __version__
+from ganloss.engine.hardware import lost_a_process
 from ganloss.engine.loop import StepRecord
 from ganloss.runs.divergence import stop_if_diverged
 from ganloss.runs.folder import RunFolder, command_line
@@ -93,11 +94,12 @@ def train(
     """
     settings.check()
     tracker_names(settings)
-    run = Run(settings, resume, at)
-    lock = run.folder.locked() if run.hardware.is_main else nullcontext()
-    with threads(run.threads), lock:
-        outcome = _train(run, reporter)
-    run.hardware.leave()
+    with _failures_in_words(settings):
+        run = Run(settings, resume, at)
+        lock = run.folder.locked() if run.hardware.is_main else nullcontext()
+        with threads(run.threads), lock:
+            outcome = _train(run, reporter)
+        run.hardware.leave()
     return outcome
 
 
@@ -106,7 +108,7 @@ def _train(run: Run, reporter: Reporter) -> Outcome:
     if run.resumed and (run.finished or session.out_of_patience()):
         return session.finish_again()
     try:
-        with _failures_in_words(run):
+        with _failures_in_words(run.settings, str(run.folder.path)):
             state = session.loop()
     except GanlossError as error:
         session.write_page("diverged" if isinstance(error, DivergedError) else "failed", str(error))
@@ -117,22 +119,22 @@ def _train(run: Run, reporter: Reporter) -> Outcome:
 
 
 @contextmanager
-def _failures_in_words(run: Run) -> Generator[None]:
+def _failures_in_words(settings: RunSettings, folder: str = "RUN") -> Generator[None]:
     """Turn what a device or the other processes do to a run into sentences."""
     try:
         yield
     except torch.OutOfMemoryError as error:
         raise StorageError(
-            f"out of memory: lower --batch-size (now {run.settings.batch_size}) or --image-size"
+            f"out of memory: lower --batch-size (now {settings.batch_size}) or --image-size"
         ) from error
     except RuntimeError as error:
-        if not run.hardware.lost_a_process(error):
+        if not lost_a_process(error):
             raise
         raise StorageError(
             "another process of this run has stopped, so this one stops as well. Look for its "
             "own message above; without one it was killed, often for want of memory. What was "
-            f"saved before is whole: `ganloss train {run.settings.task} --resume "
-            f"{run.folder.path}` goes on, with as many processes as you like"
+            f"saved before is whole: `ganloss train {settings.task} --resume {folder}` "
+            "goes on, with as many processes as you like"
         ) from error
 
 
@@ -209,7 +211,7 @@ class _Session:
             self._write_checkpoint()
         version = f"ganloss {__version__}, torch {torch.__version__}"
         start = f"resumed after step {run.engine.step}" if run.resumed else "started"
-        run.folder.note(f"{start}: {version}, {run.hardware.device}: {command_line()}")
+        run.folder.note(f"{start}: {version}, {run.hardware}: {command_line()}")
         self.reporter.started(run)
 
     def _clock(self, trained: float = 0.0) -> None:
