@@ -5,6 +5,7 @@ from typing import ClassVar, TypeAlias, final
 
 from torch import Tensor, nn
 
+from ganloss._processes import gathered
 from ganloss._scores import (
     Reduction,
     Scores,
@@ -96,6 +97,7 @@ class GANLoss(ABC):
         real_weight: Tensor | None = None,
         fake_weight: Tensor | None = None,
         reduction: Reduction = "mean",
+        across_processes: bool = False,
     ) -> Tensor:
         """Loss of the discriminator.
 
@@ -105,6 +107,8 @@ class GANLoss(ABC):
             real_weight: weight of each real sample, ``(N,)``.
             fake_weight: weight of each generated sample, ``(N,)``.
             reduction: ``"mean"`` Σwl/Σw on each side, ``"sum"`` Σwl, ``"none"`` w·l, ``(N,)``.
+            across_processes: of a weighted mean, Σw is that of all processes, divided by their
+                number: the mean over processes of loss and gradient is then the global one.
 
         Raises:
             TypeError: scores are a tuple, not tensors, or integers.
@@ -113,7 +117,7 @@ class GANLoss(ABC):
         real_scales, fake_scales = scales(real, "real"), scales(fake, "fake")
         check_same_scales(real_scales, fake_scales, paired=self.paired)
         sides = [self._discriminator(r, f) for r, f in zip(real_scales, fake_scales, strict=True)]
-        return self._reduce(sides, real_weight, fake_weight, reduction)
+        return self._reduce(sides, real_weight, fake_weight, reduction, across_processes)
 
     @final
     def generator(
@@ -124,6 +128,7 @@ class GANLoss(ABC):
         real_weight: Tensor | None = None,
         fake_weight: Tensor | None = None,
         reduction: Reduction = "mean",
+        across_processes: bool = False,
     ) -> Tensor:
         """Loss of the generator.
 
@@ -133,6 +138,7 @@ class GANLoss(ABC):
             real_weight: weight of each real sample, where the loss has a real side.
             fake_weight: weight of each generated sample, ``(N,)``.
             reduction: as for :meth:`discriminator`.
+            across_processes: as for :meth:`discriminator`.
 
         Raises:
             TypeError: as for :meth:`discriminator`, or ``real`` is needed and missing.
@@ -141,7 +147,7 @@ class GANLoss(ABC):
         fake_scales = scales(fake, "fake")
         real_scales = self._real_scales_for_generator(real, fake_scales)
         sides = [self._generator(r, f) for r, f in zip(real_scales, fake_scales, strict=True)]
-        return self._reduce(sides, real_weight, fake_weight, reduction)
+        return self._reduce(sides, real_weight, fake_weight, reduction, across_processes)
 
     def _real_scales_for_generator(
         self, real: Scores | None, fake: list[Tensor]
@@ -163,6 +169,7 @@ class GANLoss(ABC):
         real_weight: Tensor | None,
         fake_weight: Tensor | None,
         reduction: Reduction,
+        across: bool,
     ) -> Tensor:
         if reduction == "mean" and real_weight is None and fake_weight is None:
             return _mean(sides)
@@ -172,8 +179,8 @@ class GANLoss(ABC):
                 f"{type(self).__name__} is a statistic of the whole batch and has no value per "
                 'sample; use reduction="mean" or "sum"'
             )
-        real = _side([real for real, _ in sides], real_weight, "real", reduction)
-        fake = _side([fake for _, fake in sides], fake_weight, "fake", reduction)
+        real = _side([real for real, _ in sides], real_weight, "real", reduction, across)
+        fake = _side([fake for _, fake in sides], fake_weight, "fake", reduction, across)
         if real is None or fake is None:
             return _present(real, fake)
         if reduction == "none":
@@ -192,7 +199,11 @@ def _mean(sides: list[Sides]) -> Tensor:
 
 
 def _side(
-    elements: list[Tensor | None], weight: Tensor | None, name: str, reduction: Reduction
+    elements: list[Tensor | None],
+    weight: Tensor | None,
+    name: str,
+    reduction: Reduction,
+    across: bool,
 ) -> Tensor | None:
     present = [per_sample(scale) for scale in elements if scale is not None]
     if not present:
@@ -205,6 +216,9 @@ def _side(
         values = values + scale
     if weight is not None:
         weight = check_weight(weight, values.shape[0], f"{name}_weight")
+    if weight is not None and across and reduction == "mean":
+        sums = gathered(weight.sum().reshape(1), across_processes=True)
+        return (values * weight).sum() / sums.mean()
     return reduce(values, weight, reduction)
 
 
