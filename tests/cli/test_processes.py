@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cli.runs import COMMAND, environment, only_run, run, run_in_two_processes
 from ganloss.runs.folder import RunFolder
@@ -48,15 +50,19 @@ SHORT = (*WORDS[:-2], "--metrics", "none", "--steps", "4", "--snap", "2", "--dev
 
 
 def commands(
-    tmp_path: Path, environments: list[dict[str, str]], *words: str
+    tmp_path: Path, environments: list[dict[str, str]], *words: str, folders: bool = False
 ) -> list[tuple[int, str, str]]:
-    """Give the same command with each of these environments, at once; exit codes and words."""
+    """Give the same command with each of these environments, at once; exit codes and words.
+
+    With ``folders`` each is given in a folder of its own, named by its number.
+    """
     started = [
         subprocess.Popen(
-            [*COMMAND, *words], cwd=tmp_path, env=environment() | more, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+            [*COMMAND, *words], cwd=tmp_path / str(i) if folders else tmp_path,
+            env=environment() | more, text=True, encoding="utf-8",
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )
-        for more in environments
+        for i, more in enumerate(environments)
     ]  # fmt: skip
     said = [process.communicate(timeout=120) for process in started]
     return [(p.returncode, *texts) for p, texts in zip(started, said, strict=True)]
@@ -98,11 +104,55 @@ def test_an_allocation_without_srun_does_not_wait_for_tasks(tmp_path: Path) -> N
 @LONG
 def test_the_same_command_on_two_machines(tmp_path: Path) -> None:
     """Without torchrun and SLURM: --num-nodes, and where to meet."""
-    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
-    nodes = [meet | {"NODE_RANK": str(i)} for i in range(2)]
-    found = commands(tmp_path, nodes, *SHORT, "--num-nodes", "2")
+    found = commands(tmp_path, two_machines(), *SHORT, "--num-nodes", "2")
     assert [code for code, *_ in found] == [0, 0], found
     only_run(tmp_path / "runs")
+
+
+def two_machines() -> list[dict[str, str]]:
+    meet = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    return [meet | {"NODE_RANK": str(i)} for i in range(2)]
+
+
+def test_data_that_one_machine_does_not_see_stop_both(tmp_path: Path) -> None:
+    """Before the first step: the folder was not mounted there."""
+    for i in range(2):
+        (tmp_path / str(i)).mkdir()
+    (tmp_path / "0" / "photos").mkdir()
+    for i in range(8):
+        Image.new("RGB", (8, 8), (i, 0, 0)).save(tmp_path / "0" / "photos" / f"{i}.png")
+    words = ("train", "generate", "--data", "photos", "--steps", "4", "--batch-size", "4",
+             "--metrics", "none", "--device", "cpu", "--num-nodes", "2")  # fmt: skip
+    began = time.monotonic()
+    first, second = commands(tmp_path, two_machines(), *words, folders=True)
+    assert time.monotonic() - began < 60
+    assert second[0] == 3 and "photos" in second[2], second
+    assert first[0] == 6 and "another process of this run has stopped" in first[2], first
+    assert "Traceback" not in first[2] + second[2]
+
+
+@LONG
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a shell with ulimit")
+def test_a_disk_the_first_process_cannot_write_to_stops_both(tmp_path: Path) -> None:
+    """Files may have half a MiB here, and a checkpoint has more."""
+    command = shlex.join([*COMMAND, *SHORT, "--devices", "2"])
+    began = time.monotonic()
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -f 1024; exec {command}"], cwd=tmp_path, env=environment(),
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert time.monotonic() - began < 60
+    assert done.returncode == 6, done.stderr
+    assert "could not be written" in done.stderr
+    assert "another process of this run has stopped" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@LONG
+def test_a_run_that_diverges_stops_all(tmp_path: Path) -> None:
+    found = commands(tmp_path, two_machines(), *SHORT, "--lr", "1e30", "--num-nodes", "2")
+    assert [code for code, *_ in found] == [5, 5], found
+    assert all("diverged" in said for *_, said in found)
 
 
 def children(pid: int) -> list[int]:
