@@ -122,7 +122,7 @@ def worse(numbers: Mapping[str, float | None]) -> tuple[float, float]:
     return (-(numbers["modes covered"] or 0.0), math.inf if kl is None else kl)
 
 
-def rows(name: str, games: Iterable[str], jobs: int) -> Iterable[str]:
+def rows(name: str, games: Iterable[str], seeds: Sequence[int], jobs: int) -> Iterable[str]:
     """The table's rows, each as soon as it is known."""
     trial = TRIALS[name]
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
@@ -130,7 +130,7 @@ def rows(name: str, games: Iterable[str], jobs: int) -> Iterable[str]:
             tried = [Run(name, game, rate, TUNING_SEED) for rate in trial.rates]
             scores = pool.map(found, tried, chunksize=1)
             best = tried[min(range(len(tried)), key=lambda i: worse(scores[i]))]
-            runs = [Run(name, game, best.rate, seed) for seed in trial.seeds]
+            runs = [Run(name, game, best.rate, seed) for seed in seeds]
             yield _row(best, pool.map(found, runs, chunksize=1))
 
 
@@ -154,18 +154,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.modes")
     parser.add_argument("trials", nargs="*", default=list(TRIALS), choices=[*TRIALS])
     parser.add_argument("--games", default=",".join(GAME_NAMES))
+    parser.add_argument("--seeds", type=int, help="only the first so many of the table's")
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time, a thread each")
     asked = parser.parse_args()
     for name in asked.trials:
-        trial = TRIALS[name]
+        trial, seeds = TRIALS[name], TRIALS[name].seeds[: asked.seeds]
         print(
             f"`python -m benchmarks.modes {name}`: {trial.updates:,} updates of D, batches of "
-            f"{trial.batch_size}, {len(trial.seeds)} seeds.\n\n"
+            f"{trial.batch_size}, {len(seeds)} seeds.\n\n"
             f"| game | rate | modes of {trial.modes:,} | in each seed | good samples | reverse KL |"
             "\n|---|---|---|---|---|---|",
             flush=True,
         )
-        for row in rows(name, asked.games.split(","), asked.jobs):
+        for row in rows(name, asked.games.split(","), seeds, asked.jobs):
             print(row, flush=True)
 
 

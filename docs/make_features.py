@@ -1,5 +1,6 @@
 """The page of what other libraries have, and what ganloss calls it; a missing name is a "no"."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,18 +27,24 @@ class Feature:
     @property
     def exists(self) -> bool:
         """Whether every public name is there."""
-        names = [name.split("(")[0] for name in self.ours if not name.startswith("--")]
+        names = [re.split(r"[.(]", name)[0] for name in self.ours if not name.startswith("--")]
         return all(name in ganloss.PUBLIC_NAMES for name in names)
 
 
 PAIRS = (
     Feature("minimax, saturating generator", "TG", ("Minimax",)),
     Feature("non-saturating, cross-entropy on logits", "TGS", ("NonSaturating",)),
-    Feature("label smoothing, other label values", "TG", ("NonSaturating(real_label=0.9)",)),
+    Feature("label smoothing of D's real labels", "TG", ("NonSaturating(real_label=0.9)",)),
+    Feature("of G's labels", "T", ("NonSaturating(generator_label=0.9)",)),
+    Feature(
+        "weights of samples, reductions", "TG",
+        ("GANLoss.discriminator(real_weight=, reduction=)",),
+    ),
     Feature("least squares", "TGS", ("LeastSquares",)),
     Feature("least squares with codes a, b, c", "G", ("LeastSquares",)),
     Feature("Wasserstein", "TGS", ("Wasserstein",)),
     Feature("hinge", "TS", ("Hinge",)),
+    Feature("hinge with a margin for each side", "T", ("Hinge(1.0, fake_margin=0.5)",)),
     Feature("multi-hinge (Crammer-Singer)", "S", ("MultiHinge",)),
     Feature("relativistic average", "T", ("RelativisticAverage",)),
     Feature("energy-based, pulling away", "G", ("EnergyBased", "PullingAway")),
@@ -59,6 +66,7 @@ PAIRS = (
         ("AuxiliaryClassifier", "L1", "GradientPenalty"),
     ),
     Feature("InfoGAN's mutual information", "TGS", ("MutualInformation",)),
+    Feature("of any distributions", "T", ("MutualInformation(distributions=)",)),
     Feature("latent optimisation (LOGAN)", "S", ("latent_step",)),
     Feature("top-k of the generator's samples", "S", ("top_k",)),
     Feature("relativistic, in pairs", "", ("Relativistic",)),
@@ -123,6 +131,11 @@ def write(path: Path) -> None:
         parts += ["", f"## {title}", "", _header(), *map(_row, shared)]
         parts += ["", "None of the three has:", "", "| | here | name |", "|---|---|---|"]
         parts += [f"| {f.what} | {_here(f)} | {_names(f)} |" for f in features if not f.theirs]
+    parts += [
+        "",
+        "Not losses, and so not here: virtual batch normalisation, minibatch discrimination and",
+        "minibatch deviations, which are layers of a discriminator.",
+    ]
     path.write_text("\n".join(parts) + "\n", encoding="utf-8")
 
 

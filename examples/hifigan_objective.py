@@ -1,5 +1,7 @@
 """HiFi-GAN's objective on synthesised harmonic sounds: from mel spectrograms back to waves.
 
+A steady tone has the same spectrogram at every frame, which cannot say where a wave begins; so the
+generator is given the pitch as a buzz, as vocoders for singing are (NSF-HiFi-GAN), and shapes it.
 Scores and features come from several discriminators as lists, which the losses take as they are.
 """
 
@@ -15,14 +17,15 @@ import ganloss as gl
 RATE, LENGTH, HOP, MELS = 8000, 8192, 128, 80
 
 
-def sounds(count: int, length: int = LENGTH) -> Tensor:
-    """Tones with ten harmonics, gliding and fading, ``(N, 1, T)``."""
+def sounds(count: int, length: int = LENGTH) -> tuple[Tensor, Tensor]:
+    """Tones with ten harmonics, gliding and fading, and a buzz of their pitch, ``(N, 1, T)``."""
     time = torch.arange(length) / RATE
     pitch = 100 + 200 * torch.rand(count, 1, 1) + 100 * (torch.rand(count, 1, 1) - 0.5) * time
-    strength = torch.rand(count, 10, 1) / torch.arange(1, 11)[:, None]
     phase = 2 * torch.pi * pitch.cumsum(-1) / RATE * torch.arange(1, 11)[:, None]
+    strength = torch.rand(count, 10, 1) / torch.arange(1, 11)[:, None]
     tone = (strength * phase.sin()).sum(1, keepdim=True)
-    return 0.3 * tone * torch.exp(-2 * torch.rand(count, 1, 1) * time)
+    buzz = phase.sin().mean(1, keepdim=True)
+    return 0.3 * tone * torch.exp(-2 * torch.rand(count, 1, 1) * time), buzz
 
 
 class Fields(nn.Module):
@@ -30,42 +33,38 @@ class Fields(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.stacks = nn.ModuleList(
-            nn.ModuleList(
-                nn.Conv1d(width, width, kernel, padding=d * (kernel // 2), dilation=d)
-                for d in (1, 3, 9)
-            )
-            for kernel in (3, 7)
+        self.near, self.far = (
+            nn.ModuleList(nn.Conv1d(width, width, k, padding="same", dilation=d) for d in (1, 3, 9))
+            for k in (3, 7)
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        ends: list[Tensor] = []
-        for stack in self.stacks:
-            y = x
-            for layer in stack:
-                y = y + layer(leaky_relu(y, 0.1))
-            ends.append(y)
-        return (ends[0] + ends[1]) / 2
+        near = far = x
+        for first, second in zip(self.near, self.far, strict=True):
+            near = near + first(leaky_relu(near, 0.1))
+            far = far + second(leaky_relu(far, 0.1))
+        return (near + far) / 2
 
 
 class Vocoder(nn.Module):
-    """Log mel spectrograms ``(N, 80, frames)`` to waves ``(N, 1, 128 * frames)``."""
+    """Log mel spectrograms ``(N, 80, frames)`` and a buzz to waves ``(N, 1, 128 * frames)``."""
 
     def __init__(self) -> None:
         super().__init__()
-        widths, factors = (128, 64, 32, 16), (8, 4, 4)
+        widths, factors, rates = (96, 48, 24, 16), (8, 4, 4), (16, 4, 1)
         self.first = nn.Conv1d(MELS, widths[0], 7, padding=3)
-        self.up = nn.ModuleList(
-            nn.ConvTranspose1d(a, b, 2 * f, f, padding=f // 2)
-            for a, b, f in zip(widths, widths[1:], factors, strict=False)
-        )
-        self.fields = nn.ModuleList(Fields(width) for width in widths[1:])
+        self.up, self.buzz, self.fields = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        for a, b, f, r in zip(widths, widths[1:], factors, rates, strict=False):
+            self.up.append(nn.ConvTranspose1d(a, b, 2 * f, f, padding=f // 2))
+            self.buzz.append(nn.Conv1d(1, b, 2 * r + 1, r, padding=r))
+            self.fields.append(Fields(b))
         self.last = nn.Conv1d(widths[-1], 1, 7, padding=3)
 
-    def forward(self, mel: Tensor) -> Tensor:
+    def forward(self, mel: Tensor, buzz: Tensor) -> Tensor:
         x = self.first(mel)
-        for up, fields in zip(self.up, self.fields, strict=True):
-            x = fields(up(leaky_relu(x, 0.1)))
+        for up, hear, fields in zip(self.up, self.buzz, self.fields, strict=True):
+            x = up(leaky_relu(x, 0.1))
+            x = fields(x + hear(buzz)[..., : x.shape[-1]])
         return torch.tanh(self.last(leaky_relu(x, 0.1)))
 
 
@@ -112,27 +111,24 @@ def main(steps: int) -> None:
     opt_g = torch.optim.AdamW(G.parameters(), 1e-3, (0.8, 0.99))
     opt_d = torch.optim.AdamW(judges.parameters(), 1e-3, (0.8, 0.99))
 
-    def judge(wave: Tensor) -> list[list[Tensor]]:
-        return [one(wave) for one in judges]
-
-    def scores(maps: list[list[Tensor]]) -> list[Tensor]:
-        return [layers[-1] for layers in maps]
+    def judge(wave: Tensor) -> tuple[list[Tensor], list[list[Tensor]]]:
+        found = [one(wave) for one in judges]
+        return [layers[-1] for layers in found], [layers[:-1] for layers in found]
 
     for step in range(steps):
-        real = sounds(8, LENGTH // 2)
-        fake = G(mel.spectrogram(real)[:, 0])
-        of_real, of_fake = judge(real), judge(fake.detach())
-        d_losses = d_objective(adv=adv.discriminator(real=scores(of_real), fake=scores(of_fake)))
+        real, buzz = sounds(8, LENGTH // 2)
+        fake = G(mel.spectrogram(real)[:, 0], buzz)
+        (of_real, _), (of_fake, _) = judge(real), judge(fake.detach())
+        d_losses = d_objective(adv=adv.discriminator(real=of_real, fake=of_fake))
         opt_d.zero_grad()
         d_losses.total.backward()
         opt_d.step()
-
         with torch.no_grad():
-            theirs = [layers[:-1] for layers in judge(real)]
-        ours = judge(fake)
+            _, theirs = judge(real)
+        scores, ours = judge(fake)
         losses = g_objective(
-            adv=adv.generator(fake=scores(ours)),
-            features=matching(fake=[layers[:-1] for layers in ours], real=theirs),
+            adv=adv.generator(fake=scores),
+            features=matching(fake=ours, real=theirs),
             mel=mel(fake, real),
         )
         opt_g.zero_grad()
@@ -142,13 +138,13 @@ def main(steps: int) -> None:
             said = ", ".join(f"{name} {value.item():.3f}" for name, value in losses.terms.items())
             print(f"step {step}: D {d_losses.total.item():.3f}, {said}")
     with torch.no_grad():
-        real = sounds(3)
-        pictures = torch.cat([picture(real), picture(G(mel.spectrogram(real)[:, 0]))])
+        real, buzz = sounds(3)
+        pictures = torch.cat([picture(real), picture(G(mel.spectrogram(real)[:, 0], buzz))])
     save_image(pictures, "hifigan.png", nrow=3, padding=6, pad_value=1.0)
     print("spectrograms, synthesised above, from the generator below: hifigan.png")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=600)
     main(parser.parse_args().steps)

@@ -60,6 +60,17 @@ LOSSES: dict[str, PairFormula] = {
             ("generator", [0.0], [math.inf], 0.0),
         ),
     ),
+    "NonSaturating(0.9, fake_label=0.1, generator_label=0.8)": PairFormula(
+        discriminator=lambda r, f: float(
+            (0.9 * softplus(-r) + 0.1 * softplus(r)).mean()
+            + (0.1 * softplus(-f) + 0.9 * softplus(f)).mean()
+        ),
+        generator=lambda r, f: float((0.8 * softplus(-f) + 0.2 * softplus(f)).mean()),
+        closed=(
+            ("discriminator", [0.0], [0.0], 2 * LOG2),  # labels do not matter at even chances
+            ("generator", [0.0], [100.0], 20.0),  # 0.2 softplus(100)
+        ),
+    ),
     "Wasserstein()": PairFormula(
         discriminator=lambda r, f: float(f.mean() - r.mean()),
         generator=lambda r, f: float(-f.mean()),
@@ -82,6 +93,16 @@ LOSSES: dict[str, PairFormula] = {
         closed=(
             ("discriminator", [2.0, 0.5], [-3.0, 0.0], 0.75),  # (0 + .5)/2 + (0 + 1)/2
             ("generator", [0.0], [3.0], -3.0),
+        ),
+    ),
+    "Hinge(2.0, fake_margin=0.5)": PairFormula(
+        discriminator=lambda r, f: float(
+            np.maximum(0, 2 - r).mean() + np.maximum(0, 0.5 + f).mean()
+        ),
+        generator=lambda r, f: float(-f.mean()),
+        closed=(
+            ("discriminator", [1.5], [0.0], 1.0),  # .5 + .5
+            ("discriminator", [2.0], [-0.5], 0.0),
         ),
     ),
     "Relativistic(NonSaturating())": PairFormula(

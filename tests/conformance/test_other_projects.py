@@ -176,6 +176,10 @@ THEIRS |= {
         "`modified_discriminator_loss`, smoothing 0.25 by default": bce(REAL, 1 - 0.25 / 2)
         + bce(FAKE, 0),
         "`modified_generator_loss`": bce(FAKE, 1),
+        "`modified_generator_loss(label_smoothing=0.2)`": bce(FAKE, 0.9),
+        "`wasserstein_hinge_discriminator_loss(real_hinge=2, generated_hinge=0.5)`": float(
+            np.maximum(0, 2 - REAL).mean() + np.maximum(0, 0.5 + FAKE).mean()
+        ),
         "`least_squares_discriminator_loss`": LEAST_D / 2,
         "`least_squares_generator_loss`": LEAST_G / 2,
         "`relativistic_discriminator_loss`": bce(average(REAL, FAKE), 1)

@@ -195,3 +195,20 @@ class Unannounced(gl.Term):
 @pytest.mark.parametrize("term", [Focused(), Unannounced()])
 def test_constant_weights_are_declared_truly(term: gl.Term):
     assert "Gradients equal finite differences" in [f.check for f in check(term).failed]
+
+
+def test_other_codes_are_torchs_distributions():
+    """Added up like the rest: a coin of even chances, and a normal code in two dimensions."""
+    z = torch.zeros(4, 2, dtype=torch.float64)
+    coin, bell = torch.distributions.Bernoulli(logits=z[:, 0]), torch.distributions.Normal(z, 1.0)
+    found = gl.MutualInformation()(distributions=[coin, bell], values=[1 + z[:, 0], z + 1])
+    wanted = math.log(2) + math.log(2 * math.pi) + 1
+    assert found.item() == pytest.approx(wanted, rel=1e-12)
+    same = gl.MutualInformation()(codes=z + 1, mean=z, log_variance=z)
+    again = gl.MutualInformation()(distributions=bell, values=z + 1)
+    torch.testing.assert_close(same, again)
+
+
+def test_distributions_without_their_values_are_refused():
+    with pytest.raises(ValueError, match="1 distributions and 0 tensors of values"):
+        gl.MutualInformation()(distributions=torch.distributions.Normal(0.0, 1.0))

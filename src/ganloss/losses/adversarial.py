@@ -1,6 +1,6 @@
 """The classic pairs: each looks at every score alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log
 from typing import final
 
@@ -80,17 +80,18 @@ class NonSaturating(ElementwisePair):
     r"""Binary cross-entropy with the generator's labels flipped: the usual "GAN loss".
 
     .. math::
-        L_D &= E_x[a\,\mathrm{softplus}(-D(x)) + (1 - a)\,\mathrm{softplus}(D(x))]
-               + E_z[\mathrm{softplus}(D(G(z)))] \\
-        L_G &= E_z[\mathrm{softplus}(-D(G(z)))]
+        L_D &= E_x[H_a(D(x))] + E_z[H_b(D(G(z)))], \qquad L_G = E_z[H_c(D(G(z)))] \\
+        H_a(s) &= a\,\mathrm{softplus}(-s) + (1 - a)\,\mathrm{softplus}(s)
 
     Also known as vanilla, bce, logistic or nsgan.
 
     Args:
         real_label: label *a* of real samples; 0.9 is one-sided label smoothing.
+        fake_label: label *b* of generated samples for D, 0 in the paper.
+        generator_label: label *c* that G wants for them, 1 in the paper.
 
     Raises:
-        ValueError: ``real_label`` is not between 0 and 1.
+        ValueError: a label is not between 0 and 1.
 
     Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size.
 
@@ -119,33 +120,41 @@ class NonSaturating(ElementwisePair):
     """
 
     real_label: float = 1.0
+    fake_label: float = field(default=0.0, kw_only=True)
+    generator_label: float = field(default=1.0, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.real_label <= 1.0:
-            raise ValueError(f"real_label is {self.real_label}; a label lies between 0 and 1")
+        for name in ("real_label", "fake_label", "generator_label"):
+            value = getattr(self, name)
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name} is {value}; a label lies between 0 and 1")
 
     @property
     def undecided(self) -> float | None:
-        """Logit of half the label: 0, or a little less with smoothing."""
-        half = self.real_label / 2
-        return log(half / (1 - half)) if half else None
+        """Logit of the labels' mean: 0, or a little less with one-sided smoothing."""
+        mean = (self.real_label + self.fake_label) / 2
+        return log(mean / (1 - mean)) if 0 < mean < 1 else None
 
     def real_side(self, scores: Tensor) -> Tensor:
         """Give the cross-entropy of real scores against ``real_label``."""
-        # A zero coefficient is left out: 0 * softplus(inf) would be nan.
-        if self.real_label == 1.0:
-            return softplus(-scores)
-        if self.real_label == 0.0:
-            return softplus(scores)
-        return self.real_label * softplus(-scores) + (1 - self.real_label) * softplus(scores)
+        return _cross_entropy(scores, self.real_label)
 
     def fake_side(self, scores: Tensor) -> Tensor:
-        """Give softplus(score)."""
-        return softplus(scores)
+        """Give the cross-entropy of fake scores against ``fake_label``."""
+        return _cross_entropy(scores, self.fake_label)
 
     def generator_side(self, scores: Tensor) -> Tensor:
-        """Give softplus(-score)."""
+        """Give the cross-entropy of fake scores against ``generator_label``."""
+        return _cross_entropy(scores, self.generator_label)
+
+
+def _cross_entropy(scores: Tensor, label: float) -> Tensor:
+    # A zero coefficient is left out: 0 * softplus(inf) would be nan.
+    if label == 1.0:
         return softplus(-scores)
+    if label == 0.0:
+        return softplus(scores)
+    return label * softplus(-scores) + (1 - label) * softplus(scores)
 
 
 @final
@@ -270,14 +279,15 @@ class Hinge(ElementwisePair):
     r"""Hinge loss: push real scores above ``margin`` and fake scores below ``-margin``.
 
     .. math::
-        L_D &= E_x[\max(0,\, m - D(x))] + E_z[\max(0,\, m + D(G(z)))] \\
+        L_D &= E_x[\max(0,\, m - D(x))] + E_z[\max(0,\, n + D(G(z)))] \\
         L_G &= -E_z[D(G(z))]
 
     Args:
         margin: *m*, positive; 1 in the papers. Scores beyond it give D no gradient.
+        fake_margin: *n*, positive; *m* by default.
 
     Raises:
-        ValueError: ``margin`` is not positive.
+        ValueError: a margin is not positive.
 
     Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size.
 
@@ -302,10 +312,13 @@ class Hinge(ElementwisePair):
     """
 
     margin: float = 1.0
+    fake_margin: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not self.margin > 0:
-            raise ValueError(f"margin is {self.margin}; it must be positive (1 in the papers)")
+        for name in ("margin", "fake_margin"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value}; it must be positive (1 in the papers)")
 
     @property
     def undecided(self) -> float:
@@ -317,8 +330,8 @@ class Hinge(ElementwisePair):
         return relu(self.margin - scores)
 
     def fake_side(self, scores: Tensor) -> Tensor:
-        """Give max(0, margin + score)."""
-        return relu(self.margin + scores)
+        """Give max(0, fake_margin + score)."""
+        return relu((self.fake_margin or self.margin) + scores)
 
     def generator_side(self, scores: Tensor) -> Tensor:
         """Give -score."""

@@ -7,6 +7,7 @@ from typing import ClassVar, final
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 from torch.nn.functional import cross_entropy
 
 from ganloss._scores import check_same_shape, check_tensor
@@ -378,7 +379,8 @@ class MutualInformation:
     codes, a constant, is left out. G and Q minimise it, weight 1 for categorical codes and less
     for continuous ones.
 
-    Shapes: a list of logits ``(N, K)`` with codes ``(N,)``; means and log variances ``(N, d)``.
+    Shapes: a list of logits ``(N, K)`` with codes ``(N,)``; means and log variances ``(N, d)``;
+    distributions of batches ``(N, ...)``.
 
     Range: (−∞, ∞).
 
@@ -400,6 +402,9 @@ class MutualInformation:
     >>> zeros = torch.zeros(2, 1)
     >>> information(codes=zeros, mean=zeros, log_variance=zeros)  # half of log 2 pi
     tensor(0.9189)
+    >>> fair = torch.distributions.Bernoulli(logits=zeros)
+    >>> information(distributions=fair, values=torch.ones(2, 1))  # log 2
+    tensor(0.6931)
     """
 
     def __call__(
@@ -410,6 +415,8 @@ class MutualInformation:
         codes: Tensor | None = None,
         mean: Tensor | None = None,
         log_variance: Tensor | None = None,
+        distributions: Distribution | Sequence[Distribution] = (),
+        values: Tensor | Sequence[Tensor] = (),
     ) -> Tensor:
         """Loss of generated samples, a 0-d tensor.
 
@@ -419,6 +426,8 @@ class MutualInformation:
             codes: the continuous codes ``(N, D)``.
             mean: their means under Q.
             log_variance: the logarithms of their variances under Q; zeros for fixed ones.
+            distributions: what Q says of any other code, a distribution of torch, or a list.
+            values: those codes, or a list.
 
         Raises:
             TypeError: a part of a kind of code is missing, or of a wrong type.
@@ -427,6 +436,7 @@ class MutualInformation:
         parts = _categorical(logits, categories)
         if not codes is mean is log_variance is None:
             parts.append(_gaussian(codes, mean, log_variance))
+        parts += _others(distributions, values)
         if not parts:
             raise ValueError("there are no codes; pass logits and categories, or codes and mean")
         return torch.stack(parts).sum()
@@ -445,6 +455,20 @@ def _categorical(
     names = [(f"logits[{i}]", f"categories[{i}]") for i in range(len(several))]
     parts = zip(several, drawn, names, strict=True)
     return [_cross_entropy(z, c, *words) for z, c, words in parts]
+
+
+def _others(
+    distributions: Distribution | Sequence[Distribution], values: Tensor | Sequence[Tensor]
+) -> list[Tensor]:
+    several = [distributions] if isinstance(distributions, Distribution) else list(distributions)
+    drawn = [values] if isinstance(values, Tensor) else list(values)
+    if len(several) != len(drawn):
+        raise ValueError(
+            f"there are {len(several)} distributions and {len(drawn)} tensors of values; pass one "
+            "of each for every code"
+        )
+    logs = (q.log_prob(c) for q, c in zip(several, drawn, strict=True))
+    return [-(log.flatten(1).sum(1) if log.dim() > 1 else log).mean() for log in logs]
 
 
 def _gaussian(codes: object, mean: object, log_variance: object) -> Tensor:
