@@ -1,10 +1,11 @@
 """Modes that games cover, each at its best learning rate: `python -m benchmarks.modes`.
 
 The rate is chosen on a seed of its own, by the modes covered and then by the reverse KL; the table
-is of other seeds. Every game is shown as many real samples: one with more updates of D per step
-makes fewer steps. Everything else is as published, but for a rate that falls to 0 along a cosine,
-the weights of penalties on points (`POINTS`), and Adam's betas on stacked digits, (0.5, 0.9) for
-all. Intervals are Student's, 95 %, over seeds. Prints a table in Markdown.
+is of other seeds. On the grid every game is shown as many real samples, so that one with more
+updates of D per step makes fewer steps; on stacked digits all make as many steps. Everything else
+is as published, but for a rate that falls to 0 along a cosine, the weights of penalties on points
+(`POINTS`), and Adam's betas on stacked digits, (0.5, 0.9) for all. Intervals are Student's, 95 %,
+over seeds. Prints a table in Markdown.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ganloss import GAMES, Adam
 from ganloss.lab.statistics import mean_and_interval
@@ -41,8 +42,9 @@ class Trial:
         data: a demo set whose modes are known.
         modes: how many there are.
         seeds: those of the table.
-        updates: of the discriminator.
-        tuning: updates in the runs that choose the rate.
+        unit: what lengths count.
+        length: of a run.
+        tuning: length of the runs that choose the rate.
         rates: learning rates to choose from.
         batch_size: samples per update.
         betas: Adam's, for all games; None for each game's own.
@@ -52,7 +54,8 @@ class Trial:
     data: str
     modes: int
     seeds: Sequence[int]
-    updates: int
+    unit: Literal["updates of D", "steps"]
+    length: int
     tuning: int
     rates: Sequence[float]
     batch_size: int
@@ -61,18 +64,15 @@ class Trial:
 
 
 TRIALS = {
-    "grid": Trial("demo:grid", 25, range(1, 6), 6_000, 2_000, (5e-4, 1e-3), 256, None, POINTS),
-    "stacked-digits": Trial(
-        "demo:stacked-digits",
-        1000,
-        range(3),
-        5_000,
-        5_000,
-        (5e-4, 1e-3, 2e-3),
-        64,
-        "0.5,0.9",
+    "grid": Trial(
+        data="demo:grid", modes=25, seeds=range(1, 6), unit="updates of D", length=6_000,
+        tuning=2_000, rates=(5e-4, 1e-3), batch_size=256, options=POINTS,
     ),
-}
+    "stacked-digits": Trial(
+        data="demo:stacked-digits", modes=1000, seeds=range(3), unit="steps", length=5_000,
+        tuning=5_000, rates=(5e-4, 1e-3, 2e-3), batch_size=64, betas="0.5,0.9",
+    ),
+}  # fmt: skip
 
 
 class Silent:
@@ -93,8 +93,8 @@ class Run:
     @property
     def steps(self) -> int:
         trial = TRIALS[self.trial]
-        updates = trial.tuning if self.seed == TUNING_SEED else trial.updates
-        return updates // GAMES[self.game].critic_steps
+        length = trial.tuning if self.seed == TUNING_SEED else trial.length
+        return length // (GAMES[self.game].critic_steps if trial.unit == "updates of D" else 1)
 
     def found(self) -> Mapping[str, float | None]:
         """Modes covered, share of good samples, and reverse KL at the end."""
@@ -160,7 +160,7 @@ def main() -> None:
     for name in asked.trials:
         trial, seeds = TRIALS[name], TRIALS[name].seeds[: asked.seeds]
         print(
-            f"`python -m benchmarks.modes {name}`: {trial.updates:,} updates of D, batches of "
+            f"`python -m benchmarks.modes {name}`: {trial.length:,} {trial.unit}, batches of "
             f"{trial.batch_size}, {len(seeds)} seeds.\n\n"
             f"| game | rate | modes of {trial.modes:,} | in each seed | good samples | reverse KL |"
             "\n|---|---|---|---|---|---|",

@@ -2,6 +2,8 @@
 
 import re
 from dataclasses import dataclass
+from functools import reduce
+from inspect import signature
 from pathlib import Path
 
 import ganloss
@@ -26,9 +28,18 @@ class Feature:
 
     @property
     def exists(self) -> bool:
-        """Whether every public name is there."""
-        names = [re.split(r"[.(]", name)[0] for name in self.ours if not name.startswith("--")]
-        return all(name in ganloss.PUBLIC_NAMES for name in names)
+        """Whether every public name is there, with the arguments that are named."""
+        return all(_is_there(name) for name in self.ours if not name.startswith("--"))
+
+
+def _is_there(name: str) -> bool:
+    path, _, arguments = name.partition("(")
+    public, *attributes = path.split(".")
+    if public not in ganloss.PUBLIC_NAMES:
+        return False
+    found = reduce(getattr, attributes, getattr(ganloss, public))
+    taken = {*signature(found).parameters, *signature(found.__call__).parameters}
+    return set(re.findall(r"(\w+)=", arguments)) <= taken
 
 
 PAIRS = (
@@ -36,10 +47,8 @@ PAIRS = (
     Feature("non-saturating, cross-entropy on logits", "TGS", ("NonSaturating",)),
     Feature("label smoothing of D's real labels", "TG", ("NonSaturating(real_label=0.9)",)),
     Feature("of G's labels", "T", ("NonSaturating(generator_label=0.9)",)),
-    Feature(
-        "weights of samples, reductions", "TG",
-        ("GANLoss.discriminator(real_weight=, reduction=)",),
-    ),
+    Feature("weights of samples", "T", ("GANLoss.discriminator(real_weight=)",)),
+    Feature("one value for each sample", "TG", ("GANLoss.discriminator(reduction=)",)),
     Feature("least squares", "TGS", ("LeastSquares",)),
     Feature("least squares with codes a, b, c", "G", ("LeastSquares",)),
     Feature("Wasserstein", "TGS", ("Wasserstein",)),

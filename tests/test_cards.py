@@ -164,4 +164,5 @@ def test_other_libraries_have_nothing_that_is_missing_here():
     assert [f.what for f in features if not f.exists] == []
     control = make_features.Feature("nothing", "T", ("NoSuchLoss",))
     assert not control.exists
+    assert not make_features.Feature("nothing", "T", ("Hinge(no_such_argument=1)",)).exists
     assert make_features._row(control) == "| nothing | yes |  |  | **no** | `NoSuchLoss` |"
