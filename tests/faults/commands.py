@@ -42,15 +42,21 @@ class Ended:
         """Whether a signal ended it."""
         return self.code < 0
 
+    def _trace(self) -> str:
+        """The last places of a traceback, and what it ended with."""
+        trace = self.err.partition("This is a fault")[0].strip().splitlines()
+        places = [line.strip() for line in trace if line.strip().startswith("File ")]
+        return " ".join([*places[-3:], trace[-1]])
+
     def fault(self, codes: Sequence[int] = USERS_CODES) -> str:
         """What is wrong with how it ended, where a user's mistake may be the cause; or nothing."""
         lines = self.err.strip().splitlines()
         if self.hung:
             return f"hung: {self.err[-2000:]}"
+        if "Traceback" in self.err:
+            return f"exit code {self.code}, a traceback: {self._trace()}"
         if self.code not in codes:
             return f"exit code {self.code}: {self.err[-400:]}"
-        if "Traceback" in self.err:
-            return f"a traceback: {self.err[-400:]}"
         if self.code and (len(lines) != 1 or not lines[0].startswith("ganloss: ")):
             return f"exit code {self.code} without one sentence: {self.err[-400:]!r}"
         if not self.code and lines:

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,10 @@ class Fault:
 
 
 class Ledger:
-    """Tries in a file of JSON lines; a half-written last line is not counted."""
+    """Tries in a file of JSON lines, each with the commit that was tried.
+
+    A half-written last line is not counted. What was lost is tried again, and the last try counts.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -49,17 +53,20 @@ class Ledger:
 
     def rows(self) -> list[dict[str, Any]]:
         text = self.path.read_text("utf-8") if self.path.exists() else ""
-        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        found = {(row["fault"], row["number"]): row for row in map(json.loads, lines)}
+        return list(found.values())
 
     def left(self, fault: Fault) -> Iterator[int]:
         """Numbers of the tries that are still to be made."""
-        done = {row["number"] for row in self.rows() if row["fault"] == fault.name}
+        rows = self.rows()
+        done = {r["number"] for r in rows if r["fault"] == fault.name and not r["lost"]}
         return (number for number in range(fault.tries) if number not in done)
 
     def note(self, fault: Fault, number: int, lost: str, times: int = 1) -> None:
         """Write down what came of a try; ``lost`` says in which way the promise was broken."""
         row = {"fault": fault.name, "promise": fault.promise, "number": number, "times": times,
-               "lost": lost}  # fmt: skip
+               "lost": lost, "commit": commit()}  # fmt: skip
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
 
@@ -69,6 +76,7 @@ class Ledger:
         return [f"{fault.name}, try {row['number']}: {row['lost']}" for row in rows]
 
 
+@cache
 def commit() -> str:
     """The commit that is tried; marked where files of the project differ from it."""
     changed = _git("status", "--porcelain", "--", "src", "tests/faults")
@@ -81,7 +89,7 @@ def _git(*words: str) -> str:
 
 
 def open_ledger() -> Ledger:
-    """The ledger of this commit; in the short form, one that goes away."""
+    """The ledger to go on with; in the short form, one that goes away."""
     if LONG:
-        return Ledger(Path(LONG) / f"{commit()}.jsonl")
+        return Ledger(Path(LONG) / "tries.jsonl")
     return Ledger(Path(tempfile.mkdtemp(prefix="ganloss-faults-")) / "tries.jsonl")

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from faults.ledger import Ledger, commit
+from faults.ledger import Ledger
 
 HEAD = """\
 # Reliability
@@ -51,12 +51,14 @@ def machine() -> str:
     return f"{cores}, {platform.system()} {kernel}, Python {python}, torch {torch}"
 
 
-def page(ledger: Ledger, tried: str) -> str:
+def page(ledger: Ledger) -> str:
     """The whole page."""
-    return f"{HEAD}Tried at commit `{tried}`, on {machine()}.\n\n{table(ledger.rows())}{TAIL}"
+    commits = dict.fromkeys(f"`{row['commit']}`" for row in ledger.rows())
+    tried = f"Tried at commit {', '.join(commits)}, on {machine()}."
+    return f"{HEAD}{tried}\n\n{table(ledger.rows())}{TAIL}"
 
 
 if __name__ == "__main__":
     folder, target = map(Path, sys.argv[1:])
-    target.write_text(page(Ledger(folder / f"{commit()}.jsonl"), commit()), encoding="utf-8")
+    target.write_text(page(Ledger(folder / "tries.jsonl")), encoding="utf-8")
     print(json.dumps({"page": str(target)}))

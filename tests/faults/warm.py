@@ -61,7 +61,9 @@ class Audit:
         if not self.active:
             return
         if event in STARTS:
-            self.started.append(event)
+            told = [str(argument) for argument in arguments[:2]]
+            if "uname" not in told[0]:  # Python asks it for the processor
+                self.started.append(f"{event} {' '.join(told)}")
         elif event == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):
             mode, flags = arguments[1], arguments[2]
             if (isinstance(mode, str) and set(mode) & set("wax+")) or flags & _WRITING:

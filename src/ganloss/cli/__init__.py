@@ -4,6 +4,7 @@ import difflib
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from ganloss._errors import GanlossError
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     7 checkpoint, 130 interrupted.
     """
     _use_utf8()
+    _be_quiet()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help", "help"):
         _say(_overview())
@@ -89,7 +91,7 @@ def _internal_error() -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"ganloss: {message}\n")
+    sys.stderr.write(f"ganloss: {' '.join(message.split())}\n")  # parsers quote whole lines
     return code
 
 
@@ -105,6 +107,11 @@ def _overview() -> str:
         f"usage: ganloss COMMAND [options]      (each command has --help)\n\n"
         f"commands\n{verbs}\n{_EXAMPLES}"
     )
+
+
+def _be_quiet() -> None:
+    """Keep Pillow's warnings back: what is odd about a file is said in our own words."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def _use_utf8() -> None:

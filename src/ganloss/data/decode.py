@@ -116,6 +116,8 @@ def _eight_bit(image: "Image.Image") -> "Image.Image":
 
     if image.mode in _SIXTEEN_BIT:
         values = np.asarray(image, dtype=np.float64)
+        if not np.isfinite(values).all():
+            raise ValueError("some of its pixels are not finite numbers")
         top = 65535.0 if values.max() > 255 else 255.0
         return Image.fromarray(np.clip(values / top * 255, 0, 255).round().astype(np.uint8))
     if image.has_transparency_data:

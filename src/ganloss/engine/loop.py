@@ -255,12 +255,18 @@ class Engine:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state."""
+        """Continue from a state.
+
+        Raises:
+            Exception: of many kinds, where the state is that of other networks or optimisers.
+        """
+        if not isinstance(state["step"], int) or state["step"] < 0:
+            raise ValueError(f"its step is {str(state['step'])[:60]}")
         self.step = state["step"]
         for phase in self._phases:
             phase.trains.load_state_dict(state["networks"][phase.name])
         for name, optimiser in self._optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
+            _load_optimiser(optimiser, state["optimisers"][name])
         if self._average is not None:
             self._average.load_state_dict(state["average"])
         for name, controller in self._controllers.items():
@@ -344,6 +350,31 @@ def _memory(optimiser: torch.optim.Optimizer, network: nn.Module) -> dict[str, T
         for key, value in optimiser.state.get(p, {}).items()
         if isinstance(value, Tensor)
     }
+
+
+def _load_optimiser(optimiser: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Load what it remembers; its rates and options are those of the configuration.
+
+    Raises:
+        ValueError: that belongs to other parameters.
+    """
+    options = [{k: v for k, v in g.items() if k != "params"} for g in optimiser.param_groups]
+    optimiser.load_state_dict(dict(state))
+    for group, own in zip(optimiser.param_groups, options, strict=True):
+        group.update(own)
+    keys = {frozenset(memory) for memory in optimiser.state.values()}
+    if len(keys) > 1 or not all(_remembers(p, m) for p, m in optimiser.state.items()):
+        raise ValueError("an optimiser remembers other parameters")
+
+
+def _remembers(parameter: Tensor, memory: Mapping[str, Any]) -> bool:
+    """Whether an optimiser's memory can be that of a parameter."""
+    return all(
+        isinstance(value, Tensor)
+        and value.is_floating_point()
+        and value.shape in (parameter.shape, ())
+        for value in memory.values()
+    )
 
 
 def _gradient_norm(parameters: Sequence[Tensor]) -> Tensor:

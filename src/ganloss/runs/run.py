@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ganloss._errors import CheckpointError
 from ganloss.engine import checkpoint
 from ganloss.engine.hardware import connect
 from ganloss.engine.launch import find_launch
@@ -91,10 +92,21 @@ class Run:
         return folders.RunFolder(folders.Path(self.hardware.broadcast(path)))
 
     def _load(self) -> None:
+        """Go on from the last checkpoint.
+
+        Raises:
+            CheckpointError: it is damaged, or of another run than the configuration says.
+        """
         state = checkpoint.load(self.folder.last)
-        self.engine.load(state["engine"])
-        self.seconds = state["seconds"]
-        self.trained = state.get("trained", self.seconds)
+        try:
+            self.engine.load(state["engine"])
+            self.seconds = float(state["seconds"])
+            self.trained = float(state.get("trained", self.seconds))
+        except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(
+                f"{self.folder.last} does not belong to this configuration ({str(error)[:200]}); "
+                "use the config.yaml it was made with, or start without --resume"
+            ) from error
 
     def save(self, path: folders.Path) -> None:
         """Write a checkpoint."""

@@ -1,8 +1,10 @@
 """What a run is asked to do: flags, configuration file and ``config.yaml`` are all this value."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from ganloss._errors import CheckpointError, UsageError
 
@@ -413,6 +415,44 @@ TASKS: dict[str, type[RunSettings]] = {
 }
 
 
+def settings_of(task: str, values: Mapping[str, Any]) -> RunSettings:
+    """Make the settings of a task from what a file says.
+
+    Raises:
+        ValueError: an unknown task or setting, or a value of another type.
+        TypeError: no values.
+
+    >>> settings_of("generate", {"data": "x", "steps": "many"})
+    Traceback (most recent call last):
+    ValueError: steps is 'many'
+    """
+    if task not in TASKS:
+        raise ValueError(f"unknown task {task!r}")
+    kind = TASKS[task]
+    hints = get_type_hints(kind)
+    unknown = set(values) - {f.name for f in fields(kind)}
+    if unknown:
+        raise ValueError(f"unknown settings {', '.join(sorted(map(str, unknown)))}")
+    for name, value in values.items():
+        if not _fits(value, hints[name]):
+            raise ValueError(f"{name} is {str(value)[:60]!r}")
+    return kind(**values)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of a field's type: text, numbers, literals, lists and None."""
+    parts = get_args(hint)
+    if get_origin(hint) is Literal:
+        return value in parts
+    if get_origin(hint) is list:
+        return isinstance(value, list) and all(isinstance(item, parts[0]) for item in value)
+    if parts:
+        return any(_fits(value, part) for part in parts)
+    if hint is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    return type(value) is hint
+
+
 def settings_from_file(path: Path) -> RunSettings:
     """Read ``config.yaml`` of a run.
 
@@ -423,11 +463,7 @@ def settings_from_file(path: Path) -> RunSettings:
 
     try:
         values = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
-        kind = TASKS[values.pop("task", "generate")]
-        unknown = set(values) - {f.name for f in fields(kind)}
-        if unknown:
-            raise ValueError(f"unknown settings {', '.join(sorted(unknown))}")
-        return kind(**values)
+        return settings_of(values.pop("task", "generate"), values)
     except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError) as error:
         raise CheckpointError(
             f"{path} is not the configuration of a run ({error}); name another run folder, or "
