@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,10 @@ from typing import Any
 WARM = Path(__file__).with_name("warm.py")
 #: Exit codes of SPEC 6 that a mistake of the user may have; 1 is ours, 130 is Ctrl-C.
 USERS_CODES = (0, 2, 3, 4, 5, 6, 7)
+
+
+#: libtiff, in C, writes lines of its own about damaged files; Pillow cannot keep it from that.
+LIBTIFF = re.compile(r"(_?TIFF|JPEG|LZW|ZIP|Fax|PackBits|Old|LogLuv|SGILog|tempfile\.tif)[\w ]*:")
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Ended:
 
     def fault(self, codes: Sequence[int] = USERS_CODES) -> str:
         """What is wrong with how it ended, where a user's mistake may be the cause; or nothing."""
-        lines = self.err.strip().splitlines()
+        lines = [line for line in self.err.strip().splitlines() if not LIBTIFF.match(line)]
         if self.hung:
             return f"hung: {self.err[-2000:]}"
         if "Traceback" in self.err:

@@ -19,9 +19,9 @@ SAYS = (
     "an exit code of its own and one sentence, or it is skipped and named, or read; no traceback, "
     "nothing run, nothing written outside"
 )
-IMAGES = Fault("a bad image among good ones", SAYS, 70, 420)
-ARCHIVES = Fault("a bad zip", SAYS, 20, 130)
-ALONE = Fault("a bad image alone", SAYS, 16, 120)
+IMAGES = Fault("a bad image among good ones", SAYS, 60, 400)
+ARCHIVES = Fault("a bad zip", SAYS, 16, 110)
+ALONE = Fault("a bad image alone", SAYS, 14, 100)
 
 TRAIN = ("train", "generate", "--image-size", "8", "--steps", "1", "--metrics", "none", "--loss",
          "ns", "--batch-size", "4", "--cache", "ram", "--threads", "1", "--data")  # fmt: skip

@@ -68,18 +68,18 @@ def _demo_again(home: Path) -> Sequence[str]:
 
 
 CASES = {
-    "train generate": Case((*GENERATE, "--resume"), 6, 48, resumes=True),
-    "train generate, points": Case((*RING, "--resume"), 4, 40, resumes=True),
-    "train paired": Case((*PAIRED, "--resume"), 4, 28, resumes=True),
-    "train unpaired": Case((*UNPAIRED, "--resume"), 4, 28, resumes=True),
+    "train generate": Case((*GENERATE, "--resume"), 6, 40, resumes=True),
+    "train generate, points": Case((*RING, "--resume"), 4, 32, resumes=True),
+    "train paired": Case((*PAIRED, "--resume"), 4, 24, resumes=True),
+    "train unpaired": Case((*UNPAIRED, "--resume"), 4, 24, resumes=True),
     "demo": Case(("demo", "ring", "--steps", "12"), 4, 24, _demo_again, resumes=True),
-    "compare": Case((*COMPARE, "--resume"), 2, 24, resumes=True),
-    "report": Case(("report", "compared.run"), 2, 14),
-    "sample": Case(("sample", "made.run", "--seeds", "0-7", "--walk"), 2, 20),
-    "translate": Case(("translate", "paired.run", "photos", "--overwrite"), 2, 20),
-    "evaluate": Case(("evaluate", "photos", "made.run", "--json", "scores.json"), 1, 10),
-    "data check": Case(("data", "check", "photos"), 2, 14),
-    "weights fetch": Case(("weights", "fetch", "inception"), 2, 14, before=SERVED),
+    "compare": Case((*COMPARE, "--resume"), 2, 12, resumes=True),
+    "report": Case(("report", "compared.run"), 2, 12),
+    "sample": Case(("sample", "made.run", "--seeds", "0-7", "--walk"), 2, 12),
+    "translate": Case(("translate", "paired.run", "photos", "--overwrite"), 2, 12),
+    "evaluate": Case(("evaluate", "photos", "made.run", "--json", "scores.json"), 1, 8),
+    "data check": Case(("data", "check", "photos"), 2, 12),
+    "weights fetch": Case(("weights", "fetch", "inception"), 2, 12, before=SERVED),
 }
 
 

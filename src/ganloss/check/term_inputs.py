@@ -198,8 +198,9 @@ def _with_integers(inputs: Inputs, *names: str) -> dict[str, Any]:
     """Inputs whose labels are integers, as users have them; NaN is class 0."""
     found = dict(inputs)
     for name in names:
-        if found[name].dim() == 1:
-            found[name] = found[name].detach().nan_to_num().long()
+        value = found[name]
+        if isinstance(value, Tensor) and value.is_floating_point() and value.dim() == 1:
+            found[name] = value.detach().nan_to_num().long()
     return found
 
 

@@ -205,7 +205,8 @@ def _lipschitz(history: _History) -> Verdict | None:
 
 def _penalty_size(history: _History) -> Verdict | None:
     """Compare what the penalties add to the discriminator's loss with the game itself."""
-    rows = [row for row in history.recent if len(row.get("d") or ()) > 2]
+    losses = [row.get("d") for row in history.recent]
+    rows = [{"d": d} for d in losses if isinstance(d, Mapping) and len(d) > 2]
     totals, games = _values(rows, "d", "total"), _values(rows, "d", "adv")
     if not rows or not len(history.recent) == len(totals) == len(games):
         return None  # a penalty that is skipped at times shows nothing here

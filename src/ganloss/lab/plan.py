@@ -5,7 +5,7 @@ import os
 import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,17 @@ from ganloss.games import GAMES, Game, canonical_name
 from ganloss.lab.statistics import LEVEL, seeds_needed, smallest_p
 from ganloss.lab.vary import combinations
 from ganloss.optimisers import Adam
-from ganloss.runs.settings import TASKS, RunSettings
+from ganloss.runs.settings import RunSettings, settings_of
 
 #: Compared where nothing is asked for.
 USUAL_LOSSES = ("ns", "hinge", "lsgan", "wgan-gp", "r3gan")
 FEWEST_SEEDS = 5
 SNAPS = 10
+
+#: Most seeds, draws and workers of a plan that is read.
+MOST = 10_000
+_UNREADABLE = (OSError, LookupError, ValueError, TypeError, AttributeError, RecursionError,
+               OverflowError, UsageError)  # fmt: skip
 
 #: Where a search draws: both learning rates and Adam's first beta after Lucic et al. 2018 (their
 #: wide range), penalties from a tenth to ten times their published weight.
@@ -117,6 +122,19 @@ class Plan:
                 job.settings.check()
                 task_for(job.settings)
 
+    def check_sizes(self) -> None:
+        """Refuse numbers that nobody means, before anything is counted up to them.
+
+        Raises:
+            ValueError: naming them.
+        """
+        sizes = {"seeds": len(self.seeds), "workers": self.workers}
+        for name, size in sizes.items():
+            if not 1 <= size <= MOST:
+                raise ValueError(f"{name}: {size}")
+        if not 0 <= self.draws <= MOST or min(self.seeds) < 0:
+            raise ValueError(f"draws: {self.draws}, seeds from {min(self.seeds)}")
+
     def jobs(self, changes: Mapping[str, Mapping[str, Any]] | None = None) -> list[Job]:
         """The runs that count, seed by seed, so that a plan that is cut short is fair as well.
 
@@ -212,14 +230,12 @@ class Plan:
 
         try:
             values = yaml.safe_load(path.read_text(encoding="utf-8"))
-            kind = TASKS[values["task"]]
-            known = {f.name for f in fields(kind)}
+            task, shared = values["task"], dict(values["settings"])
             variants = {str(k): dict(v) for k, v in values["variants"].items()}
-            unknown = set(values["settings"]).union(*variants.values()) - known
-            if unknown:
-                raise ValueError(f"unknown settings {', '.join(sorted(map(str, unknown)))}")
-            return cls(
-                kind(**values["settings"]),
+            for changes in variants.values():
+                settings_of(task, shared | changes)
+            made = cls(
+                settings_of(task, shared),
                 tuple(Variant(name, changes) for name, changes in variants.items()),
                 tuple(int(seed) for seed in values["seeds"]),
                 str(values["baseline"]),
@@ -228,7 +244,10 @@ class Plan:
                 int(values["workers"]),
                 str(values["command"]),
             )
-        except (OSError, KeyError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+            made.check_sizes()
+            made.check()
+            return made
+        except (*_UNREADABLE, yaml.YAMLError) as error:
             raise CheckpointError(
                 f"{path} is not the plan of a comparison ({error}); name another folder"
             ) from error

@@ -12,7 +12,7 @@ from ganloss._errors import UsageError
 from ganloss.lab.jobs import run_folder
 from ganloss.lab.plan import Job, Plan
 from ganloss.lab.statistics import mean_and_interval
-from ganloss.runs.reading import Row, finite, parse, read_text
+from ganloss.runs.reading import Row, finite, mapping, parse, read_text, text
 
 
 class Comparison(Sequence[Row]):
@@ -58,10 +58,11 @@ class Comparison(Sequence[Row]):
         return list(found.values())
 
     def log(self) -> list[Row]:
-        """Every row of ``results.jsonl``; a half-written last line is left out."""
+        """Every row of ``results.jsonl``; what is half-written, or of no job, is left out."""
+        jobs = {job.name: job for job in [*self.plan.search(), *self.plan.jobs()]}
         lines = read_text(self.folder / "results.jsonl").splitlines()
-        found = [parse(line) for line in lines]
-        return [row for row in found if isinstance(row, dict) and "job" in row]
+        rows = [mapping(parse(line)) for line in lines]
+        return [_sound(row, jobs[name]) for row in rows if (name := text(row.get("job"))) in jobs]
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -72,6 +73,20 @@ class Comparison(Sequence[Row]):
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def _sound(row: Mapping[str, Any], job: Job) -> Row:
+    """A row whose job is that of the plan, and whose numbers are numbers."""
+    return {
+        **row,
+        "job": job.name,
+        "variant": job.variant,
+        "seed": job.seed,
+        "draw": job.draw,
+        "state": text(row.get("state")),
+        "message": text(row.get("message")),
+        "score": finite(row.get("score")),
+    }
 
 
 def best_draws(comparison: Comparison) -> dict[str, dict[str, Any]]:

@@ -19,7 +19,7 @@ from ganloss.lab.statistics import (
     seeds_needed,
 )
 from ganloss.runs.metric import Metric
-from ganloss.runs.reading import Row, Status, finite
+from ganloss.runs.reading import Row, Status, finite, read_metric
 from ganloss.runs.wording import number
 
 
@@ -292,8 +292,7 @@ def metric_of(comparison: Comparison) -> Metric:
     """The metric of the runs, from the first that has one."""
     for row in comparison.log():
         if isinstance(row.get("metric"), dict):
-            known = Metric.__dataclass_fields__
-            return Metric(**{k: v for k, v in row["metric"].items() if k in known})
+            return read_metric(row["metric"])
     return Metric("the score", "", None, "", None)
 
 

@@ -1,6 +1,7 @@
 """An exported generator: weights and a description, ready to use without the command line."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,10 @@ from ganloss.networks.translate import Translator
 WEIGHTS, DESCRIPTION = "generator.safetensors", "config.json"
 #: Weights of a second generator, from domain B to A.
 BACKWARD = "generator_b_to_a.safetensors"
+#: Largest side, width or number of classes that is read; and what of a description is no size.
+_LARGEST = 10_000
+_NO_SIZES = ("class_names", "generator", "translator", "both_ways", "range", "network", "normalise")
+_UNREADABLE = (OSError, LookupError, ValueError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -51,12 +56,33 @@ class Description:
     @classmethod
     def from_json(cls, text: str) -> "Description":
         """Read what :meth:`to_json` wrote."""
-        values: dict[str, Any] = json.loads(text)
+        values: dict[str, Any] = dict(json.loads(text))
         for name in ("shape", "class_names", "range"):
             values[name] = tuple(values[name])
         if values.get("translator") is not None:
             values["translator"] = Translator(**values["translator"])
-        return cls(**values)
+            _check_numbers(asdict(values["translator"]))
+        made = cls(**values)
+        _check_numbers(asdict(made))
+        if not made.shape or len(made.class_names) not in (0, made.classes):
+            raise ValueError(f"shape {made.shape}, {made.classes} classes")
+        return made
+
+
+def _check_numbers(values: Mapping[str, Any]) -> None:
+    """Refuse sizes that nobody means, before a network of that size is built.
+
+    Raises:
+        ValueError: naming one.
+    """
+    whole = {name: value for name, value in values.items() if name not in _NO_SIZES}
+    for name, value in whole.items():
+        for number in value if isinstance(value, tuple) else (value,):
+            if type(number) is not int or not 0 <= number <= _LARGEST:
+                raise ValueError(f"{name} is {str(value)[:60]}")
+    for name in ("generator", "network"):
+        if not isinstance(values.get(name, ""), str):
+            raise ValueError(f"{name} is {str(values[name])[:60]}")
 
 
 def write_export(folder: Path, about: Description, *generators: nn.Module) -> None:
@@ -112,7 +138,7 @@ def load_generator(
         if backward and not description.both_ways:
             raise UsageError(f"{path} translates one way only; train unpaired for both")
         return _build(description, folder / (BACKWARD if backward else WEIGHTS), allow_code)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (*_UNREADABLE, RuntimeError) as error:
         raise CheckpointError(
             f"{folder} does not hold a generator that can be loaded ({type(error).__name__}: "
             f"{' '.join(str(error).split())[:200]}); export it again by finishing the run with "
@@ -129,7 +155,7 @@ def read_description(path: str | Path) -> Description:
     folder = _export_folder(Path(path))
     try:
         return Description.from_json((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError) as error:
+    except _UNREADABLE as error:
         raise CheckpointError(
             f"{folder / DESCRIPTION} is damaged ({error}); export again by finishing the run with "
             "--resume"
@@ -160,6 +186,8 @@ def _build(description: Description, weights: Path, allow_code: bool) -> nn.Modu
     from safetensors.torch import load
 
     generator = _generator(description, allow_code)
+    if description.latent != getattr(generator, "latent", description.latent):
+        raise ValueError(f"latents of length {description.latent} do not fit")
     try:
         generator.load_state_dict(load(weights.read_bytes()))
     except SafetensorError as error:

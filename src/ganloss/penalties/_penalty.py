@@ -177,7 +177,8 @@ class GeneratorPenalty(ABC):
         _check_samples(latents, "latents", name)
         if self.needs_others:
             _check_samples(others, "others", name)
-        latents, others = widened(latents), None if others is None else widened(others)
+        latents = widened(latents)
+        others = widened(others) if self.needs_others and others is not None else None
         with torch.autocast(latents.device.type, enabled=False):
             return self._penalty(generator, latents, others, random)
 

@@ -44,15 +44,17 @@ class RunFolder:
         return self.samples / f"{step:06d}.png"
 
     def rows(self) -> list[dict[str, Any]]:
-        """Rows of ``metrics.jsonl``; a half-written last line is left out."""
+        """Rows of ``metrics.jsonl``; what is half-written, or no row, is left out."""
         if not self.metrics.exists():
             return []
         rows: list[dict[str, Any]] = []
         for line in self.metrics.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
+                row = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(row, dict) and type(row.get("step")) is int:
+                rows.append(row)
         return rows
 
     def append(self, row: Mapping[str, Any]) -> None:

@@ -6,6 +6,15 @@ from typing import Any
 from ganloss.runs.wording import number
 
 
+def scored(rows: Sequence[Mapping[str, Any]], key: str = "fd") -> list[Mapping[str, Any]]:
+    """Rows with a score.
+
+    >>> scored([{"step": 0, "fd": 2.0}, {"step": 1}, {"step": 2, "fd": "none"}])
+    [{'step': 0, 'fd': 2.0}]
+    """
+    return [row for row in rows if isinstance(row.get(key), (int, float))]
+
+
 def early_stop(rows: Sequence[Mapping[str, Any]], step: int, patience: int, key: str = "fd") -> str:
     """Say why a run stops after ``step``, or nothing while it may go on.
 
@@ -24,8 +33,8 @@ def early_stop(rows: Sequence[Mapping[str, Any]], step: int, patience: int, key:
     'stopped early at step 30: no score of the last 2 was better '
     """
     best, since = None, 0
-    for row in rows:
-        if key not in row or row["step"] > step:
+    for row in scored(rows, key):
+        if row["step"] > step:
             continue
         if best is None or row[key] < best[key]:
             best, since = row, 0
@@ -47,7 +56,7 @@ def is_new_best(rows: Sequence[Mapping[str, Any]], step: int, key: str = "fd") -
     >>> is_new_best(rows, 2), is_new_best(rows, 3), is_new_best([*rows, {"step": 3, "fd": 1.0}], 3)
     (True, False, False)
     """
-    scored = [row for row in rows if key in row]
-    if not scored or scored[-1]["step"] != step:
+    found = scored(rows, key)
+    if not found or found[-1]["step"] != step:
         return False
-    return all(scored[-1][key] < earlier[key] for earlier in scored[:-1])
+    return all(found[-1][key] < earlier[key] for earlier in found[:-1])

@@ -26,7 +26,7 @@ _FILES = {
 }
 
 
-def _metric(values: Mapping[str, Any]) -> Metric:
+def read_metric(values: Mapping[str, Any]) -> Metric:
     """Read ``metric`` of ``status.json``."""
     return Metric(
         name=text(values.get("name")) or "the score",
@@ -81,7 +81,7 @@ class Status:
             steps=integer(values.get("steps")),
             seconds=finite(values.get("seconds")),
             data=_describe(data),
-            metric=_metric(metric) if (metric := mapping(values.get("metric"))) else None,
+            metric=read_metric(metric) if (metric := mapping(values.get("metric"))) else None,
             facts=texts(values.get("facts")),
             extra=texts(values.get("extra")),
             task=text(values.get("task")) or "generate",

@@ -464,7 +464,7 @@ def settings_from_file(path: Path) -> RunSettings:
     try:
         values = dict(yaml.safe_load(path.read_text(encoding="utf-8")))
         return settings_of(values.pop("task", "generate"), values)
-    except (OSError, KeyError, ValueError, TypeError, yaml.YAMLError) as error:
+    except (OSError, LookupError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         raise CheckpointError(
             f"{path} is not the configuration of a run ({error}); name another run folder, or "
             "start without --resume"

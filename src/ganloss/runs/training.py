@@ -20,7 +20,7 @@ from ganloss.runs.divergence import stop_if_diverged
 from ganloss.runs.folder import RunFolder, command_line
 from ganloss.runs.metric import Metric
 from ganloss.runs.page import write_page
-from ganloss.runs.patience import early_stop, is_new_best
+from ganloss.runs.patience import early_stop, is_new_best, scored
 from ganloss.runs.pictures import save_png, write_gif
 from ganloss.runs.run import SNAPS_PER_RUN, Run, next_commands, status, threads
 from ganloss.runs.settings import RunSettings
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 TICKS_PER_SNAP = 5
+#: What torch says where the processor's memory is at its end; a device has an error of its own.
+_NO_MEMORY = "can't allocate memory"
 
 
 class Reporter(Protocol):
@@ -124,10 +126,10 @@ def _failures_in_words(settings: RunSettings, folder: str = "RUN") -> Generator[
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise StorageError(
-            f"out of memory: lower --batch-size (now {settings.batch_size}) or --image-size"
-        ) from error
-    except RuntimeError as error:
+        raise StorageError(_out_of_memory(settings)) from error
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or _NO_MEMORY in str(error):
+            raise StorageError(_out_of_memory(settings)) from error
         if not lost_a_process(error):
             raise
         raise StorageError(
@@ -136,6 +138,10 @@ def _failures_in_words(settings: RunSettings, folder: str = "RUN") -> Generator[
             f"saved before is whole: `ganloss train {settings.task} --resume {folder}` "
             "goes on, with as many processes as you like"
         ) from error
+
+
+def _out_of_memory(settings: RunSettings) -> str:
+    return f"out of memory: lower --batch-size (now {settings.batch_size}) or --image-size"
 
 
 class _Session:
@@ -341,7 +347,7 @@ class _Session:
         run = self.run
         score, metric = None, run.task.metric if self.main else None
         if self.main:
-            rows = [row for row in run.folder.rows() if self._key in row]
+            rows = scored(run.folder.rows(), self._key)
             score = rows[-1][self._key] if rows else None
             if state == "finished":
                 run.task.export(run.folder)
