@@ -72,7 +72,7 @@ WRONGS: Mapping[str, Callable[[Any], Any]] = {
     "None": lambda x: None,
     "a number": lambda x: 1.0,
     "text": lambda x: "x",
-    "numpy": lambda x: first(x).detach().numpy(),
+    "numpy": lambda x: first(x).detach().float().numpy(),
     "no samples": lambda x: tree_map(lambda t: t[:0], x),
     "fewer samples": lambda x: tree_map(lambda t: t[: max(1, len(t) // 2)], x),
     "one more dimension": lambda x: tree_map(lambda t: t[..., None], x),
