@@ -16,7 +16,8 @@ test: $(VENV)/test
 # What `make test` does in part: every game and example, one against two and four processes, lost ones.
 long: $(VENV)/test
 	GANLOSS_LONG=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal \
-	    tests/parity tests/runs/test_every_game.py tests/examples tests/cli/test_processes.py tests/cli/test_elastic.py
+	    tests/parity tests/runs/test_every_game.py tests/runs/test_bf16_digits.py tests/examples \
+	    tests/cli/test_processes.py tests/cli/test_elastic.py
 
 # Kills, full disks, bad files, hostile runs: every try is a line in build/faults, from which a run
 # that was cut off goes on; the table of what was lost is docs/reliability.md.
