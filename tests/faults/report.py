@@ -30,10 +30,10 @@ sent at a random moment, before a random change on disk, or in the middle of wri
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """One line for each fault, in the order of the first try."""
+    """One line for each fault; what differs after a colon only is counted together."""
     found: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     for row in sorted(rows, key=lambda row: row["fault"]):
-        counts = found[row["fault"], row["promise"]]
+        counts = found[row["fault"].partition(": ")[0], row["promise"]]
         counts[0] += row["times"]
         counts[1] += bool(row["lost"])
     lines = ["| fault | promise | times tried | lost |", "|---|---|--:|--:|"]

@@ -25,8 +25,8 @@ GOES_ON = (
     "one sentence and exit code 6; what was there is whole; with room it ends bit for bit as "
     "the undisturbed command"
 )
-FULL = Fault("a disk that fills up (tmpfs of a random size)", GOES_ON, 5, 20)
-LIMITED = Fault("a file that may not grow (RLIMIT_FSIZE)", GOES_ON, 5, 20)
+FULL = Fault("a disk that fills up (tmpfs of a random size)", GOES_ON, 3, 20)
+LIMITED = Fault("a file that may not grow (RLIMIT_FSIZE)", GOES_ON, 3, 20)
 READ_ONLY = Fault(
     "a folder that may not be written to",
     "one sentence and exit code 6; data are read all the same, and a cache is done without",
