@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeAlias, final
+from typing import TypeAlias, final
 
 import torch
 from torch import nn
@@ -50,18 +50,6 @@ from ganloss.penalties import (
 
 #: Of the discriminator's objective, or of the generator's.
 AnyPenalty: TypeAlias = Penalty | GeneratorPenalty | PullingAway
-
-
-class Constraint(Protocol):
-    """A hard constraint on the discriminator."""
-
-    def prepare(self, discriminator: nn.Module) -> None:
-        """Change the network once, before training."""
-        ...
-
-    def after_step(self, discriminator: nn.Module) -> None:
-        """Restore the constraint after each update."""
-        ...
 
 
 @final

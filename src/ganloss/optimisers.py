@@ -2,23 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol, final
+from typing import final
 
 import torch
 from torch import Tensor
-
-
-class Optimiser(Protocol):
-    """Settings of an optimiser, as a value."""
-
-    @property
-    def lr(self) -> float:
-        """Learning rate."""
-        ...
-
-    def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-        """Make the optimiser for these parameters."""
-        ...
 
 
 @final

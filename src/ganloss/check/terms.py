@@ -75,12 +75,6 @@ def check_term(term: Any, reference: Any = None, shape: Shape | None = None) -> 
     return [*examine(subject, properties), *examine(term, [is_a_value])]
 
 
-def subject_of(name: str, term: Any) -> Subject | None:
-    """What one of our own terms is tried with; None for those of two batches of images."""
-    shape = SHAPES.get(name)
-    return None if shape is None else _subject(term, shape)
-
-
 def shape_of(thing: object) -> Shape | None:
     """How one of our own terms is called, or None for anything else and for images."""
     return next((shape for name, shape in SHAPES.items() if type(thing) is TERMS[name]), None)

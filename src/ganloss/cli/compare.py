@@ -99,6 +99,28 @@ def _parser(kind: type[RunSettings]) -> Parser:
     parser.add_argument(
         "--task", choices=list(TASKS), default=kind.task, help="what is trained (default: generate)"
     )
+    _add_question(parser)
+    _add_conduct(parser)
+    parser.add_settings(kind, without=(*_LEFT_OUT, "loss", "workers"))
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="auto",
+        default=None,
+        metavar="DIR",
+        help="go on with a comparison: its folder, or the newest one these flags fit",
+    )
+    parser.add_argument("-n", "--dry-run", action="store_true", help="show the plan, and stop")
+    parser.add_argument(
+        "--allow-code",
+        action="store_true",
+        help="import --generator and --discriminator from a config or a plan as well",
+    )
+    return parser
+
+
+def _add_question(parser: Parser) -> None:
+    """What is compared."""
     parser.add_argument(
         "--losses",
         default="",
@@ -108,6 +130,17 @@ def _parser(kind: type[RunSettings]) -> Parser:
     parser.add_argument(
         "--seeds", default="", help="e.g. 0-4 or 1,5,9 (default: five, or as many as can tell)"
     )
+    parser.add_argument(
+        "--vary",
+        action="append",
+        type=str,
+        metavar="NAME=A,B",
+        help="compare values of a setting, e.g. --vary term.ssim=0,1 or --vary lr=1e-4,2e-4",
+    )
+
+
+def _add_conduct(parser: Parser) -> None:
+    """How it is made fair, and where it runs."""
     parser.add_argument(
         "--budget",
         choices=["steps", "images", "seconds"],
@@ -130,13 +163,6 @@ def _parser(kind: type[RunSettings]) -> Parser:
         help="first try K random settings for each loss, the same draws for all, and keep the best",
     )
     parser.add_argument(
-        "--vary",
-        action="append",
-        type=str,
-        metavar="NAME=A,B",
-        help="compare values of a setting, e.g. --vary term.ssim=0,1 or --vary lr=1e-4,2e-4",
-    )
-    parser.add_argument(
         "--workers", type=int, metavar="N", help="runs at a time (default: one for each core)"
     )
     parser.add_argument(
@@ -145,22 +171,6 @@ def _parser(kind: type[RunSettings]) -> Parser:
         default="local",
         help="processes of this machine, or a Ray cluster (pip install 'ganloss[ray]')",
     )
-    parser.add_settings(kind, without=(*_LEFT_OUT, "loss", "workers"))
-    parser.add_argument(
-        "--resume",
-        nargs="?",
-        const="auto",
-        default=None,
-        metavar="DIR",
-        help="go on with a comparison: its folder, or the newest one these flags fit",
-    )
-    parser.add_argument("-n", "--dry-run", action="store_true", help="show the plan, and stop")
-    parser.add_argument(
-        "--allow-code",
-        action="store_true",
-        help="import --generator and --discriminator from a config or a plan as well",
-    )
-    return parser
 
 
 def _one(losses: str, kind: type[RunSettings]) -> str:

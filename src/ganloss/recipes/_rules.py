@@ -59,11 +59,6 @@ class Rules(nn.Module):
         """Whether G's loss looks at real scores."""
         return self.game.pair.generator_needs_real
 
-    @property
-    def penalises_generator(self) -> bool:
-        """Whether G's objective has penalties."""
-        return bool(self._of_g)
-
     def of_discriminator(
         self, critic: Critic, turn: Turn, real: Tensor, fake: Tensor
     ) -> Mapping[str, Callable[[], Tensor]]:

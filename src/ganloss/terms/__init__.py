@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from ganloss.terms.classes import (
         AuxiliaryDiscriminativeClassifier as AuxiliaryDiscriminativeClassifier,
     )
-    from ganloss.terms.classes import ConditionalContrastive as ConditionalContrastive
-    from ganloss.terms.classes import DataToDataCrossEntropy as DataToDataCrossEntropy
     from ganloss.terms.classes import MutualInformation as MutualInformation
     from ganloss.terms.classes import TwinAuxiliaryClassifier as TwinAuxiliaryClassifier
+    from ganloss.terms.embeddings import ConditionalContrastive as ConditionalContrastive
+    from ganloss.terms.embeddings import DataToDataCrossEntropy as DataToDataCrossEntropy
     from ganloss.terms.features import FeatureMatching as FeatureMatching
     from ganloss.terms.features import MeanFeatureMatching as MeanFeatureMatching
     from ganloss.terms.features import Perceptual as Perceptual
@@ -64,8 +64,8 @@ TERMS: "Registry[type[Any]]" = Registry(
         "tac-gan": "ganloss.terms.classes:TwinAuxiliaryClassifier",
         "adc-gan": "ganloss.terms.classes:AuxiliaryDiscriminativeClassifier",
         "multi-hinge": "ganloss.terms.multi_hinge:MultiHinge",
-        "2c": "ganloss.terms.classes:ConditionalContrastive",
-        "d2d-ce": "ganloss.terms.classes:DataToDataCrossEntropy",
+        "2c": "ganloss.terms.embeddings:ConditionalContrastive",
+        "d2d-ce": "ganloss.terms.embeddings:DataToDataCrossEntropy",
         "infogan": "ganloss.terms.classes:MutualInformation",
         "stft": "ganloss.terms.audio:MultiResolutionSTFT",
         "mel": "ganloss.terms.audio:MelSpectrogram",
