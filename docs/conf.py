@@ -9,9 +9,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import make_cards
 import make_features
+import make_reference
+import make_wrong_use
 
 make_cards.write(Path(__file__).parent / "cards" / "index.md")
 make_features.write(Path(__file__).parent / "features.md")
+make_wrong_use.write(Path(__file__).parent / "wrong_use.md")
+make_reference.write_cli(Path(__file__).parent / "reference" / "cli.md")
+make_reference.write_config(Path(__file__).parent / "reference" / "config.md")
 
 project = "ganloss"
 author = "The ganloss developers"

@@ -43,9 +43,9 @@ def _list() -> None:
     for weights in _weights.WEIGHTS.values():
         path = _weights.find(weights)
         here = "not here" if path is None else f"{path.stat().st_size / 1e6:,.0f} MB, {path}"
-        _say(f"{weights.name:<12}{here}")
-        _say(f"{'':<12}for {weights.use}; {weights.licence}; {weights.megabytes} MiB")
-        _say(f"{'':<12}{weights.url}")
+        _say(f"{weights.name:<15}{here}")
+        _say(f"{'':<15}for {weights.use}; {weights.licence}; {weights.megabytes} MiB")
+        _say(f"{'':<15}{weights.url}")
     _say(f"\nlooked in   {', '.join(str(folder) for folder in _weights.folders())}")
 
 

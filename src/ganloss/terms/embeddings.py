@@ -104,7 +104,8 @@ class DataToDataCrossEntropy:
 
     Range: [0, ∞).
 
-    Use: In place of :class:`~ganloss.AuxiliaryClassifier` with many classes; weight 0.5 for CIFAR-10.
+    Use: In place of :class:`~ganloss.AuxiliaryClassifier` with many classes; weight 0.5 for
+    CIFAR-10.
 
     Cost: N² products of embeddings.
 
