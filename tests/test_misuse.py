@@ -169,3 +169,27 @@ def test_a_misspelt_name_gets_the_nearest():
         gl.LOSSES["hinj"]
     with pytest.raises(KeyError, match="did you mean 'gp'"):
         gl.PENALTIES["gpp"]
+
+
+def mistakes():
+    """Those of the page docs/wrong_use.md."""
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
+    try:
+        import make_wrong_use
+    finally:
+        sys.path.pop(0)
+    return make_wrong_use
+
+
+@pytest.mark.parametrize("mistake", mistakes().MISTAKES, ids=lambda mistake: mistake.title)
+def test_each_mistake_on_the_page_is_answered(mistake):
+    assert len(mistake.message()) > 20
+
+
+def test_control_a_mistake_that_nobody_minds_is_seen():
+    harmless = mistakes().Mistake("doing nothing wrong", "pair.generator(fake=scores)", "")
+    with pytest.raises(RuntimeError, match="nothing was said"):
+        harmless.message()
