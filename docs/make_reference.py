@@ -34,9 +34,9 @@ imports torch, so they are quick.
 _CONFIG = """\
 # Settings
 
-`config.yaml` in a run folder holds every setting of the run. `--print-config` prints such a file for the
-flags beside it, `--config FILE` (or `-c`) reads one, and flags that are typed win. A setting is the flag
-of its name, with `_` for `-`. The other names in the table are understood as flags, too.
+`config.yaml` in a run folder holds every setting of the run. `--print-config` prints such a file
+for the flags beside it, `--config FILE` (or `-c`) reads one, and flags that are typed win. A
+setting is the flag of its name, with `_` for `-`; other names in the table are understood, too.
 
 ```
 ganloss train generate --data ./photos --loss r3gan --print-config > run.yaml

@@ -149,8 +149,8 @@ def write(path: Path) -> None:
     parts = [
         "# Wrong use",
         "",
-        "Mistakes that train something else than what was meant, what becomes of them elsewhere, and",
-        "what ganloss says. Each message on this page comes from making the mistake.",
+        "Mistakes that train something else than what was meant, what becomes of them elsewhere,",
+        "and what ganloss says. Each message on this page comes from making the mistake.",
         "",
     ]
     for mistake in MISTAKES:
