@@ -114,6 +114,7 @@ def two_machines() -> list[dict[str, str]]:
     return [meet | {"NODE_RANK": str(i)} for i in range(2)]
 
 
+@LONG
 def test_data_that_one_machine_does_not_see_stop_both(tmp_path: Path) -> None:
     """Before the first step: the folder was not mounted there."""
     for i in range(2):
