@@ -258,7 +258,7 @@ class GenerateSettings(RunSettings):
     discriminator: str = _flag("", "your own D(x[, y]), as MODULE:NAME or FILE.py:NAME")
     latent: int | None = _flag(None, "length of latents of your own G", "--z-dim", "--latent-dim")
     aug: Literal["none", "diffaug", "ada", "fixed"] = _flag(
-        "none", "augment what D sees: always, as much as overfitting asks for, or with --aug-p"
+        "none", "augment what D sees: diffaug always, ada as overfitting asks, fixed by --aug-p"
     )
     diffaugment: str | None = _flag(
         None, "operations of diffaug (default: color,translation,cutout)", "--augment"
