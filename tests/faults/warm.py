@@ -146,7 +146,10 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         os.kill(pid, signal.SIGUSR1)  # says where it hangs
         time.sleep(0.3)
     if late:
-        os.killpg(pid, signal.SIGKILL)
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except ProcessLookupError:  # it has no session of its own yet
+            os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
     with os.fdopen(reading, "rb") as pipe:
         told = pipe.read()
