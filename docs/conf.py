@@ -21,7 +21,7 @@ make_reference.write_config(Path(__file__).parent / "reference" / "config.md")
 project = "ganloss"
 author = "The ganloss developers"
 version = release = __version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = f"ganloss {__version__}"
 exclude_patterns = ["_build"]
@@ -29,4 +29,5 @@ myst_enable_extensions = ["colon_fence", "dollarmath"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
+nb_execution_mode = "off"
 nitpicky = False

@@ -14,6 +14,7 @@ BUDGETS = {
     "conformance": 60,
     "controls": 30,
     "data": 30,
+    "docs": 150,
     "engine": 30,
     "examples": 90,
     "faults": 3600 if os.environ.get("GANLOSS_FAULTS") else 400,

@@ -1,0 +1,135 @@
+"""CONTRIBUTING's "Add a loss", done literally in a copy of the project: everything finds it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+CLASS = '''
+
+@final
+@dataclass(frozen=True)
+class Quartic(ElementwisePair):
+    r"""Scores drawn to 1 and 0 by fourth powers, made up for this test.
+
+    .. math::
+        L_D = E_x[(D(x) - 1)^4] + E_z[D(G(z))^4], \\qquad L_G = E_z[(D(G(z)) - 1)^4]
+
+    Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size.
+
+    Range: D [0, ∞), G [0, ∞).
+
+    Use: To see that a new loss is found.
+
+    Cost: Two squares per score and side.
+
+    Peers: None.
+
+    References:
+        The ganloss developers, "A Test", 2025.
+
+    >>> import torch
+    >>> Quartic().generator(fake=torch.tensor([3.0]))
+    tensor(16.)
+    """
+
+    def real_side(self, scores: Tensor) -> Tensor:
+        """Give (score - 1)^4."""
+        return (scores - 1) ** 4
+
+    def fake_side(self, scores: Tensor) -> Tensor:
+        """Give score^4."""
+        return scores**4
+
+    def generator_side(self, scores: Tensor) -> Tensor:
+        """Give (score - 1)^4."""
+        return (scores - 1) ** 4
+'''
+FORMULA = """
+LOSSES["Quartic()"] = PairFormula(
+    discriminator=lambda r, f: float(((r - 1) ** 4).mean() + (f**4).mean()),
+    generator=lambda r, f: float(((f - 1) ** 4).mean()),
+    closed=(("generator", [0.0], [3.0], 16.0),),
+)
+"""
+
+
+def after(path: Path, line: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count(line) == 1, line
+    path.write_text(text.replace(line, line + new), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with one more class, a line in each of two dicts, and a formula."""
+    copy = tmp_path_factory.mktemp("project")
+    for folder in ("src/ganloss", "tests/conformance", "docs"):
+        ignored = shutil.ignore_patterns("_build", "__pycache__")
+        shutil.copytree(ROOT / folder, copy / folder, ignore=ignored)
+    source = copy / "src" / "ganloss"
+    adversarial = source / "losses" / "adversarial.py"
+    adversarial.write_text(adversarial.read_text("utf-8") + CLASS, encoding="utf-8")
+    after(
+        source / "losses" / "__init__.py",
+        '        "hinge": "ganloss.losses.adversarial:Hinge",\n',
+        '        "quartic": "ganloss.losses.adversarial:Quartic",\n',
+    )
+    after(
+        source / "games.py",
+        '    "ns": Game(NonSaturating(), optimisers=_DCGAN),\n',
+        '    "quartic": Game(LOSSES["quartic"](), optimisers=_DCGAN),\n',
+    )
+    games = source / "games.py"
+    text = games.read_text("utf-8").replace("from ganloss.losses import (", _IMPORT, 1)
+    games.write_text(text, encoding="utf-8")
+    return copy
+
+
+_IMPORT = "from ganloss.losses import (\n    LOSSES,"
+
+
+def run(copy: Path, *words: str) -> str:
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(map(str, (copy / "src", copy / "docs", copy / "tests"))),
+        "OMP_NUM_THREADS": "1",
+        "COLUMNS": "120",
+    }
+    done = subprocess.run(
+        [sys.executable, *words], cwd=copy, env=environment, capture_output=True, text=True,
+        encoding="utf-8", timeout=240,
+    )  # fmt: skip
+    return f"{done.stdout}{done.stderr}\nended with {done.returncode}"
+
+
+def test_without_a_formula_the_tests_fail(copy: Path) -> None:
+    program = (
+        "from conformance import formulas; import ganloss as gl; "
+        "print(formulas.missing(gl.LOSSES.values(), formulas.LOSSES))"
+    )
+    assert "Quartic" in run(copy, "-c", program)
+
+
+def test_command_line_docs_battery_and_lab_find_it(copy: Path) -> None:
+    formulas = copy / "tests" / "conformance" / "formulas.py"
+    formulas.write_text(formulas.read_text("utf-8") + FORMULA, encoding="utf-8")
+    assert "16" in run(copy, "-c", "import ganloss as gl, torch; print(gl.Quartic().generator("
+                       "fake=torch.tensor([3.0])))")  # fmt: skip
+    assert "quartic" in run(copy, "-m", "ganloss", "losses", "list")
+    assert "fourth powers" in run(copy, "-m", "ganloss", "losses", "show", "quartic")
+    page = "from pathlib import Path; import make_cards; make_cards.write(Path('cards.md'))"
+    run(copy, "-c", page)
+    assert "### quartic: `Quartic`" in (copy / "cards.md").read_text(encoding="utf-8")
+    words = ("-p", "no:cacheprovider", "-q", "tests/conformance", "-k", "Quartic or quartic")
+    tested = run(copy, "-m", "pytest", "--import-mode=importlib", *words)
+    assert " passed" in tested, tested
+    assert "ended with 0" in tested, tested
+    words = ("compare", "--data", "demo:ring", "--losses", "ns,quartic", "--steps", "5", "-n")
+    planned = run(copy, "-m", "ganloss", *words)
+    assert "quartic" in planned
+    assert "ended with 0" in planned
