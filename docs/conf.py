@@ -31,3 +31,6 @@ autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 nb_execution_mode = "off"
 nitpicky = False
+# Dashes of flags stay dashes, and commands are not coloured as Python.
+smartquotes = False
+highlight_language = "none"
