@@ -334,3 +334,34 @@ def test_nan_is_passed_on():
     x, y = pair(1, 1, 12, 12)
     x[0, 0, 3, 3] = math.nan
     assert torch.isnan(gl.SSIM(data_range=1.0)(x, y))
+
+
+def test_a_spoilt_image_spoils_no_other():
+    """Bands multiply their neighbours by 0, and 0 times infinity is not 0."""
+    x, y = pair(3, 2, 64, 70)
+    x[1, 0, 30, 30], y[2, 1, 63, 69] = math.inf, math.nan
+    x.requires_grad_(True)
+    index = gl.SSIM(data_range=1.0).index(x, y)
+    index[0].backward()
+    assert index[0].item() == pytest.approx(textbook(x[:1], y[:1]).item())
+    assert not torch.isfinite(index[1:]).any()
+    assert torch.isfinite(x.grad[0]).all()
+
+
+@pytest.mark.parametrize("window", [1, 17, 19, 35])
+def test_wide_windows_need_wide_bands(window: int):
+    x, y = (z.requires_grad_(True) for z in pair(2, 1, 41, 37))
+    ours, theirs = gl.SSIM(1.0, window)(x, y), 1 - textbook(x, y, window=window).mean()
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(torch.autograd.grad(ours, x), torch.autograd.grad(theirs, x))
+
+
+def test_products_of_fewer_digits_are_not_used():
+    x, y = (z.float() for z in pair(2, 1, 64, 64))
+    expected = gl.SSIM(data_range=1.0).index(x.double(), y.double())
+    torch.set_float32_matmul_precision("medium")
+    try:
+        found = gl.SSIM(data_range=1.0).index(x, y)
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-6)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 #: Elements a buffer may keep; what is larger is taken fresh, and given back.
-_MOST = 2**20
+_MOST = 2**21
 
 
 class _Buffers(threading.local):

@@ -1,6 +1,8 @@
 """Structural similarity, single- and multi-scale, with a gradient written out by hand."""
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple, final
 
 import torch
@@ -8,12 +10,12 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn.functional import avg_pool2d
 
-from ganloss.terms._gaussian import average, blur, gaussian, spread
+from ganloss.terms._gaussian import average, blur, can_be_banded, gaussian, padded_slopes, spread
 from ganloss.terms._scratch import scratch
 from ganloss.terms._term import Term, check_positive, checked_images
 
-#: Planes are worked off in pieces of about this many pixels, which stay in the processor's cache.
-_PIXELS_PER_PIECE = 2**17
+#: Planes are worked off in pieces of about this many pixels, so that scratch memory stays small.
+_PIXELS_PER_PIECE = 2**18
 
 
 @final
@@ -370,7 +372,24 @@ def _planes_per_piece(planes: Tensor) -> int:
 def _fuse_piece(
     x: Tensor, y: Tensor, formula: _Formula, means: Tensor, gradients: list[Tensor]
 ) -> None:
-    """Fill the means, and the gradients of x and y as far as there is room, of a few planes.
+    """Fill the means, and the gradients of x and y as far as there is room, of a few planes."""
+    banded = can_be_banded(x)
+    _fill(x, y, formula, means, gradients, banded=banded)
+    # A band multiplies its neighbours by 0, which is harmless while they are finite.
+    if banded and not math.isfinite(float(means.sum())):
+        _fill(x, y, formula, means, gradients, banded=False)
+
+
+def _fill(
+    x: Tensor,
+    y: Tensor,
+    formula: _Formula,
+    means: Tensor,
+    gradients: list[Tensor],
+    *,
+    banded: bool,
+) -> None:
+    """Fill the means and gradients.
 
     With the local moments m_x, m_y, e = E[x² + y²], p = E[xy] of centred images,
 
@@ -378,65 +397,68 @@ def _fuse_piece(
         L = (X Y + C₁/2) / (X² + Y² + C₁)                          half the luminance
 
     where X is m_x + centre, the similarity is 2 C L. Each pass over memory counts, so steps work
-    in place, and factors of 2 come in at the end.
+    in place, and factors of 2 come in at the end. Maps are laid out ``(rows, maps, planes,
+    columns)``: one row of all maps and planes behind the other.
     """
-    both = scratch("both", x, 2, *x.shape)
-    centres = torch.stack((_centre(x), _centre(y)))
-    for image, centre, centred in zip((x, y), centres, both, strict=True):
-        torch.sub(image, centre, out=centred)
-    products = scratch("products", x, 4, *x.shape)
-    _fill_products(products, both, formula.c2)
-    maps, spare = average(products, formula.taps)
-    contrast = _fill_contrast(maps)
-    luminance = _fill_luminance(maps, spare, centres, formula.c1)
-    step = scratch("step", contrast, *contrast.shape)
-    similarity = contrast if luminance is None else torch.mul(contrast, luminance, out=step)
+    planes, height, width = x.shape
     rows, columns = formula.places(x)
-    torch.mean(similarity[:, :rows, :columns], (-2, -1), out=means)
+    centres = _centre(x).view(planes, 1), _centre(y).view(planes, 1)
+    products = scratch("products", x, height, 4, planes, width)
+    _fill_products(products, (x, y), centres, formula.c2)
+    maps = average(products, formula.taps, banded=banded)
+    contrast = _fill_contrast(maps)
+    spare = scratch("spare", x, 5, rows, planes, width)
+    luminance = _fill_luminance(maps, spare, centres, formula.c1)
+    similarity = contrast
+    if luminance is not None:
+        similarity = torch.mul(contrast, luminance, out=spare[4])
+    torch.mean(similarity[..., :columns], (0, 2), out=means)
     if gradients:
-        slopes = scratch("slopes", x, 2 + len(gradients), *maps.shape[1:])
-        _fill_slopes(slopes, maps, spare, luminance, step)
-        size = (x.shape[-2], x.shape[-1])
-        slopes = spread(slopes, size, products[: len(slopes)], formula.taps)
-        for i, gradient in enumerate(gradients):
-            torch.addcmul(slopes[2 + i], both[1 - i], slopes[1], out=gradient)
-            gradient.addcmul_(both[i], slopes[0], value=-1)
+        slopes = padded_slopes(x, formula.taps, rows, 2 + len(gradients), planes, width)
+        margin = height - rows
+        _fill_slopes(slopes[margin : margin + rows], maps, spare, luminance)
+        by_pixel = spread(slopes, formula.taps, banded=banded)
+        _fill_gradients(gradients, by_pixel, products[:, 2:])
 
 
-def _fill_products(maps: Tensor, both: Tensor, c2: float) -> None:
-    """Fill in what is averaged under the window: x² + y² + C₂, 2xy + C₂, x and y."""
-    x, y = both.unbind(0)
-    constant = x.new_tensor(c2)  # the average of a constant is the constant
-    torch.addcmul(constant, x, x, out=maps[0]).addcmul_(y, y)
-    torch.addcmul(constant, x, y, value=2, out=maps[1])
-    maps[2:].copy_(both)
+def _fill_products(
+    maps: Tensor, images: tuple[Tensor, Tensor], centres: tuple[Tensor, Tensor], c2: float
+) -> None:
+    """Fill in what is averaged under the window: x² + y² + C₂, 2xy + C₂, and centred x and y."""
+    energy, product, x, y = maps.unbind(1)
+    for image, centre, centred in zip(images, centres, (x, y), strict=True):
+        torch.sub(image.transpose(0, 1), centre, out=centred)
+    constant = _constant(c2, x.dtype, x.device)  # the average of a constant is the constant
+    torch.addcmul(constant, x, x, out=energy).addcmul_(y, y)
+    torch.addcmul(constant, x, y, value=2, out=product)
 
 
 def _fill_contrast(maps: Tensor) -> Tensor:
     """Turn the first map into the denominator of C, and the second into C, which is returned."""
-    variances, covariance, x, y = maps.unbind(0)
+    variances, covariance, x, y = maps.unbind(1)
     variances.addcmul_(x, x, value=-1).addcmul_(y, y, value=-1)
     return covariance.addcmul_(x, y, value=-2).div_(variances)
 
 
 def _fill_luminance(
-    maps: Tensor, spare: Tensor, centres: Tensor, c1: float | None
+    maps: Tensor, spare: Tensor, centres: tuple[Tensor, Tensor], c1: float | None
 ) -> Tensor | None:
     """Fill the spare maps with X, Y, the denominator of L, and L, which is returned."""
     if c1 is None:
         return None
-    torch.add(maps[2:], centres, out=spare[:2])
-    x, y, denominator, luminance = spare.unbind(0)
-    torch.addcmul(x.new_tensor(c1), x, x, out=denominator).addcmul_(y, y)
-    return torch.addcmul(x.new_tensor(c1 / 2), x, y, out=luminance).div_(denominator)
+    x, y, denominator, luminance, _ = spare.unbind(0)
+    torch.add(maps[:, 2], centres[0], out=x)
+    torch.add(maps[:, 3], centres[1], out=y)
+    torch.addcmul(_constant(c1, x.dtype, x.device), x, x, out=denominator).addcmul_(y, y)
+    half = _constant(c1 / 2, x.dtype, x.device)
+    return torch.addcmul(half, x, y, out=luminance).div_(denominator)
 
 
-def _fill_slopes(
-    slopes: Tensor, maps: Tensor, spare: Tensor, luminance: Tensor | None, step: Tensor
-) -> None:
+def _fill_slopes(slopes: Tensor, maps: Tensor, spare: Tensor, luminance: Tensor | None) -> None:
     """Fill in minus the derivative of C L by e, and half those by p, m_x and (with room) m_y."""
-    variances, contrast, *means = maps.unbind(0)
-    energy, product, *own_slopes = slopes.unbind(0)
+    variances, contrast, *means = maps.unbind(1)
+    energy, product, *own_slopes = slopes.unbind(1)
+    step = spare[4]
     if luminance is None:
         torch.reciprocal(variances, out=product)
     else:
@@ -450,9 +472,27 @@ def _fill_slopes(
             slope.addcdiv_(step.mul_(contrast), spare[2], value=0.5)
 
 
+def _fill_gradients(gradients: list[Tensor], slopes: Tensor, images: Tensor) -> None:
+    """Fill in halves of the gradients from the slopes spread over the pixels."""
+    energy, product, *own_slopes = slopes.unbind(1)
+    for i, gradient in enumerate(gradients):
+        own, other = images[:, i], images[:, 1 - i]
+        by_row = gradient.transpose(0, 1)
+        torch.addcmul(own_slopes[i], other, product, out=by_row)
+        by_row.addcmul_(own, energy, value=-1)
+
+
+@lru_cache(maxsize=64)
+def _constant(value: float, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(value, dtype=dtype, device=device)
+
+
 def _centre(x: Tensor) -> Tensor:
-    # The similarity does not depend on it, so neither does the gradient.
-    return x.detach().mean((-2, -1), keepdim=True)
+    """Give about the mean of each plane, from an eighth of its rows.
+
+    The similarity does not depend on it, so neither does the gradient.
+    """
+    return x.detach()[..., ::8, :].mean((-2, -1), keepdim=True)
 
 
 def _plain_gradients(
