@@ -17,6 +17,8 @@ from ganloss.terms._scratch import scratch
 #: A band gives this many places at once, or more for wider windows: with fewer the products are
 #: too small to be fast, with more they are mostly zeros.
 _PLACES = 16
+#: Lines of up to this many pixels are one product with the whole band, which leaves no margin.
+_SHORT = 48
 
 
 def gaussian(window: int, sigma: float) -> tuple[float, ...]:
@@ -45,8 +47,9 @@ def blur(maps: Tensor, taps: tuple[float, ...]) -> Tensor:
 def average(maps: Tensor, taps: Sequence[float], *, banded: bool) -> Tensor:
     """Filter contiguous ``maps (H, ..., W)`` along both axes, without a graph.
 
-    The result ``(H - margin, ..., W)``, where the margin is ``len(taps) - 1``, is scratch memory.
-    Its last ``margin`` columns, where windows would run over the edge, hold no meaningful values.
+    The result ``(H - margin, ..., W - margin)``, where the margin is ``len(taps) - 1``, is scratch
+    memory. It may have W columns: then the last ones, where windows would run over the edge, hold
+    no meaningful values.
 
     Args:
         maps: any number of maps; rows come first, so that each is one with those beside it.
@@ -60,6 +63,11 @@ def average(maps: Tensor, taps: Sequence[float], *, banded: bool) -> Tensor:
     tall, wide = scratch("rows", maps, size), scratch("places", maps, size)
     tall[count:] = 0
     _filter_rows(maps.view(height, -1), tall[:count].view(rows, -1), taps, banded=banded)
+    if banded and inner[-1] <= _SHORT:
+        band = _whole_band(inner[-1], tuple(taps), maps.dtype)
+        lines = tall[:count].view(-1, len(band))
+        sums = wide[: len(lines) * band.shape[1]].view(len(lines), -1)
+        return torch.mm(lines, band, out=sums).view(rows, *inner[:-1], -1)
     _filter_line(tall, wide, taps, banded=banded)
     return wide[:count].view(rows, *inner)
 
@@ -73,21 +81,30 @@ def padded_slopes(like: Tensor, taps: Sequence[float], rows: int, *inner: int) -
     return slopes
 
 
-def spread(slopes: Tensor, taps: Sequence[float], *, banded: bool) -> Tensor:
+def spread(slopes: Tensor, width: int, taps: Sequence[float], *, banded: bool) -> Tensor:
     """Transpose of :func:`average`: from the places of the window to the pixels.
 
-    The result is scratch memory, the same as that of :func:`average`.
+    The result ``(H, ..., W)`` is scratch memory, the same as that of :func:`average`.
 
     Args:
-        slopes: those of :func:`padded_slopes`; their last columns are made zero, since they are
-            the padding between one row and the next.
+        slopes: those of :func:`padded_slopes`, with the columns that :func:`average` gave. If they
+            are W, the last ones are made zero: they are the padding between one row and the next.
+        width: W.
         taps: weights of the window, which is symmetric.
         banded: as for :func:`average`.
     """
     margin = len(taps) - 1
-    slopes[..., slopes.shape[-1] - margin :] = 0
-    height, inner = slopes.shape[0] - margin, slopes.shape[1:]
-    count = height * math.prod(inner)
+    height, *inner, columns = slopes.shape
+    height -= margin
+    if columns < width:
+        tall = scratch("rows", slopes, height, *inner, columns)
+        _filter_rows(slopes.view(len(slopes), -1), tall.view(height, -1), taps, banded=banded)
+        wide = scratch("places", slopes, height, *inner, width)
+        band = _whole_band(width, tuple(taps), slopes.dtype)
+        torch.mm(tall.view(-1, columns), band.T, out=wide.view(-1, width))
+        return wide
+    slopes[..., width - margin :] = 0
+    count = height * math.prod(inner) * width
     size = _whole_blocks(count + margin, taps)
     tall, wide = scratch("rows", slopes, size), scratch("places", slopes, size)
     tall[:margin] = 0
@@ -95,7 +112,7 @@ def spread(slopes: Tensor, taps: Sequence[float], *, banded: bool) -> Tensor:
     pixels = tall[margin : margin + count].view(height, -1)
     _filter_rows(slopes.view(len(slopes), -1), pixels, taps, banded=banded)
     _filter_line(tall, wide, taps, banded=banded)
-    return wide[:count].view(height, *inner)
+    return wide[:count].view(height, *inner, width)
 
 
 def _filter_rows(source: Tensor, result: Tensor, taps: Sequence[float], *, banded: bool) -> None:
@@ -166,6 +183,15 @@ def _band(taps: tuple[float, ...], dtype: torch.dtype) -> Tensor:
     matrix = torch.zeros(places, places + len(taps) - 1, dtype=dtype)
     for i in range(places):
         matrix[i, i : i + len(taps)] = torch.tensor(taps, dtype=dtype)
+    return matrix
+
+
+@lru_cache(maxsize=16)
+def _whole_band(length: int, taps: tuple[float, ...], dtype: torch.dtype) -> Tensor:
+    """Matrix that filters whole lines, ``(length, length - margin)``."""
+    matrix = torch.zeros(length, length - len(taps) + 1, dtype=dtype)
+    for i in range(matrix.shape[1]):
+        matrix[i : i + len(taps), i] = torch.tensor(taps, dtype=dtype)
     return matrix
 
 
