@@ -13,11 +13,10 @@ test: $(VENV)/test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --ignore tests/browser \
 	    --ignore tests/faults
 
-# What `make test` does in part: every game and example, one against two and four processes, lost ones.
+# What `make test` leaves out: every game and example, four processes, lost ones, whole demos.
 long: $(VENV)/test
-	GANLOSS_LONG=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal \
-	    tests/parity tests/runs/test_every_game.py tests/runs/test_bf16_digits.py tests/examples \
-	    tests/cli/test_processes.py tests/cli/test_elastic.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m long tests \
+	    --ignore tests/browser --ignore tests/faults
 
 # Kills, full disks, bad files, hostile runs: every try is a line in build/faults, from which a run
 # that was cut off goes on; the table of what was lost is docs/reliability.md.

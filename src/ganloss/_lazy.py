@@ -48,7 +48,7 @@ class Registry(Mapping[str, T], Generic[T]):
 
     >>> from ganloss import LOSSES
     >>> LOSSES["hinge"]()
-    Hinge(margin=1.0)
+    Hinge(margin=1.0, fake_margin=None)
     >>> LOSSES["hinje"]
     Traceback (most recent call last):
     KeyError: "no loss 'hinje'; did you mean 'hinge'?"

@@ -129,7 +129,7 @@ def card(name: str) -> Card:
         KeyError: with the nearest name.
 
     >>> card("hinge").settings
-    {'margin': '1.0'}
+    {'margin': '1.0', 'fake_margin': 'None'}
     >>> card("Hinge").name
     'hinge'
     """

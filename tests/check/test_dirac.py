@@ -54,7 +54,7 @@ def test_the_field_at_a_point_is_the_papers():
     assert DiracGAN(gl.GAMES["minimax"]).field(point).tolist() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("alternating", [False, True])
+@pytest.mark.parametrize("alternating", [pytest.param(False, marks=pytest.mark.long), True])
 def test_wgan_gp_does_not_approach_the_equilibrium(alternating: bool):
     path = DiracGAN(gl.GAMES["wgan-gp"]).trajectory(20_000, lr=0.01, alternating=alternating)
     assert path.norm(dim=1).min() > 1

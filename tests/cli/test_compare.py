@@ -113,6 +113,7 @@ def test_code_in_a_plan_is_not_run_without_being_asked_for(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.long
 def test_pairs_are_compared_by_what_varies(tmp_path):
     found = run(
         "compare", "--task", "paired", "--data", "demo:sketches", "--image-size", "32", "--vary",

@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from cli.runs import only_run, run
 
 
@@ -29,6 +31,7 @@ def test_the_demo_ends_within_twice_the_score_of_real_digits(tmp_path: Path) -> 
         assert (folder / name).stat().st_size > 0
 
 
+@pytest.mark.long
 def test_the_ring_is_covered(tmp_path: Path) -> None:
     """A shorter run than the demo's own 2,500 steps."""
     done = run("demo", "ring", "--steps", "1500", cwd=tmp_path)
@@ -41,6 +44,7 @@ def test_the_ring_is_covered(tmp_path: Path) -> None:
     assert "Known distribution: 8 of 8 modes covered" in done.stdout
 
 
+@pytest.mark.long
 def test_restoring_ends_with_a_table_and_a_picture(tmp_path: Path) -> None:
     """A few steps: who wins is measured by the demo itself, in three minutes."""
     done = run("demo", "restore", "--steps", "2", cwd=tmp_path)
@@ -53,6 +57,7 @@ def test_restoring_ends_with_a_table_and_a_picture(tmp_path: Path) -> None:
     assert len([p for p in (tmp_path / "runs").iterdir() if p.is_dir()]) == 3
 
 
+@pytest.mark.long
 def test_translating_compares_with_the_sketches_that_are_known(tmp_path: Path) -> None:
     done = run("demo", "translate", "--steps", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -18,7 +18,7 @@ from ganloss.engine import checkpoint
 from ganloss.runs.folder import RunFolder
 
 pytestmark = [
-    pytest.mark.skipif(not os.environ.get("GANLOSS_LONG"), reason="make long"),
+    pytest.mark.long,
     pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="needs Linux's /proc"),
 ]
 STEPS = 600

@@ -16,7 +16,6 @@ from PIL import Image
 from cli.runs import COMMAND, environment, only_run, run, run_in_two_processes
 from ganloss.runs.folder import RunFolder
 
-LONG = pytest.mark.skipif(not os.environ.get("GANLOSS_LONG"), reason="make long")
 WORDS = ("train", "generate", "--data", "demo:digits", "--loss", "wgan-gp", "--steps", "12")
 
 
@@ -34,6 +33,7 @@ def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
         assert b["scores"] == pytest.approx(a["scores"], rel=1e-3, abs=1e-4)
 
 
+@pytest.mark.long
 def test_two_processes_lose_patience_at_the_same_step(tmp_path: Path) -> None:
     """A generator that does not move gives the same samples, which never score better."""
     still = ("--g-lr", "1e-12", "--snap", "2", "--patience", "2", "--accumulate", "4")
@@ -74,6 +74,7 @@ def free_port() -> str:
         return str(found.getsockname()[1])
 
 
+@pytest.mark.long
 def test_two_tasks_of_srun_are_one_run(tmp_path: Path) -> None:
     """As srun sets them; the machines, with one task each, are both this one."""
     common = {
@@ -91,7 +92,7 @@ def test_two_tasks_of_srun_are_one_run(tmp_path: Path) -> None:
     assert "demo:digits" in said and silent == ""
 
 
-@LONG
+@pytest.mark.long
 def test_an_allocation_without_srun_does_not_wait_for_tasks(tmp_path: Path) -> None:
     salloc = {"SLURM_JOB_ID": "42", "SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "4",
               "SLURM_TASKS_PER_NODE": "4", "SLURM_JOB_NAME": "train"}  # fmt: skip
@@ -101,7 +102,7 @@ def test_an_allocation_without_srun_does_not_wait_for_tasks(tmp_path: Path) -> N
     assert json.loads((folder / "env.json").read_text())["launch"] == "slurm 42"
 
 
-@LONG
+@pytest.mark.long
 def test_the_same_command_on_two_machines(tmp_path: Path) -> None:
     """Without torchrun and SLURM: --num-nodes, and where to meet."""
     found = commands(tmp_path, two_machines(), *SHORT, "--num-nodes", "2")
@@ -114,7 +115,7 @@ def two_machines() -> list[dict[str, str]]:
     return [meet | {"NODE_RANK": str(i)} for i in range(2)]
 
 
-@LONG
+@pytest.mark.long
 def test_data_that_one_machine_does_not_see_stop_both(tmp_path: Path) -> None:
     """Before the first step: the folder was not mounted there."""
     for i in range(2):
@@ -132,7 +133,7 @@ def test_data_that_one_machine_does_not_see_stop_both(tmp_path: Path) -> None:
     assert "Traceback" not in first[2] + second[2]
 
 
-@LONG
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a shell with ulimit")
 def test_a_disk_the_first_process_cannot_write_to_stops_both(tmp_path: Path) -> None:
     """Files may have half a MiB here, and a checkpoint has more."""
@@ -149,7 +150,7 @@ def test_a_disk_the_first_process_cannot_write_to_stops_both(tmp_path: Path) -> 
     assert "Traceback" not in done.stderr
 
 
-@LONG
+@pytest.mark.long
 def test_a_run_that_diverges_stops_all(tmp_path: Path) -> None:
     found = commands(tmp_path, two_machines(), *SHORT, "--lr", "1e30", "--num-nodes", "2")
     assert [code for code, *_ in found] == [5, 5], found
@@ -162,7 +163,7 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in listed.split()]
 
 
-@LONG
+@pytest.mark.long
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="needs Linux's /proc")
 def test_a_killed_process_stops_the_other_and_one_process_goes_on_alike(tmp_path: Path) -> None:
     """Randomness does not depend on how many there are, so the trajectory is the same."""

@@ -48,7 +48,9 @@ def kill_while_it_trains(command: list[str], cwd: Path, rng: random.Random, leng
     process.wait()
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", ["wgan-gp on digits", pytest.param("hinge on a folder", marks=pytest.mark.long)]
+)
 def test_killed_and_resumed_equals_uninterrupted(case: str, photos: Path, tmp_path: Path) -> None:
     words = [str(photos) if word == "PHOTOS" else word for word in CASES[case]]
     command = ["train", "generate", *words, "--snap", "6", "--out", "out"]

@@ -115,6 +115,7 @@ def test_without_a_formula_the_tests_fail(copy: Path) -> None:
     assert "Quartic" in run(copy, "-c", program)
 
 
+@pytest.mark.long
 def test_command_line_docs_battery_and_lab_find_it(copy: Path) -> None:
     formulas = copy / "tests" / "conformance" / "formulas.py"
     formulas.write_text(formulas.read_text("utf-8") + FORMULA, encoding="utf-8")

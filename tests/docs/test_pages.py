@@ -143,8 +143,17 @@ def d_loss(real, fake):
 _LATER = ("compare: Which loss? A comparison from question to answer",)
 
 
+#: Trains on photographs.
+_LONG = ("own_folder: Your own folder",)
+
+
 @pytest.mark.parametrize(
-    "section", [s for s in EVERY if s.name not in _LATER], ids=lambda s: s.name
+    "section",
+    [
+        pytest.param(s, id=s.name, marks=[pytest.mark.long] if s.name in _LONG else [])
+        for s in EVERY
+        if s.name not in _LATER
+    ],
 )
 def test_a_page_runs_as_printed(section: Section, home: Path) -> None:
     type_in(section)

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-#: All of them: `make long`.
-LONG = bool(os.environ.get("GANLOSS_LONG"))
 ALONE = sorted(p.stem for p in EXAMPLES.glob("*.py") if not p.stem.startswith("with_"))
 
 
@@ -23,7 +21,10 @@ def run(folder: Path, *words: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ALONE if LONG else ["wgan_gp", "own_loss"])
+@pytest.mark.parametrize(
+    "name",
+    [n if n in ("wgan_gp", "own_loss") else pytest.param(n, marks=pytest.mark.long) for n in ALONE],
+)
 def test_runs_and_leaves_what_it_says(name: str, tmp_path: Path) -> None:
     said = run(tmp_path, str(EXAMPLES / f"{name}.py"), "--steps", "3")
     assert "step 2: " in said
@@ -32,14 +33,14 @@ def test_runs_and_leaves_what_it_says(name: str, tmp_path: Path) -> None:
         assert (tmp_path / picture).stat().st_size > 500
 
 
-@pytest.mark.skipif(not LONG, reason="make long")
+@pytest.mark.long
 def test_accelerate_with_two_processes(tmp_path: Path) -> None:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     said = run(tmp_path, *launcher, str(EXAMPLES / "with_accelerate.py"), "--steps", "3")
     assert "2 process(es); samples: accelerate.png" in said
 
 
-@pytest.mark.skipif(not LONG, reason="make long")
+@pytest.mark.long
 def test_lightning_with_two_processes(tmp_path: Path) -> None:
     said = run(tmp_path, str(EXAMPLES / "with_lightning.py"), "--steps", "6", "--devices", "2")
     assert "2 process(es)" in said

@@ -61,12 +61,13 @@ def on_ray(tmp_path: Path, *words: str) -> tuple[list[list[object]], int]:
     return json.loads(lines["ROWS"]), int(lines["NODES"])
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_two_nodes_give_the_rows_of_this_machine_also_when_one_dies(tmp_path):
-    settings = replace(RING, steps=1500, out=str(tmp_path / "local"))
+    settings = replace(RING, steps=500, out=str(tmp_path / "local"))
     local = compare(["ns", "hinge"], seeds=[0, 1], settings=settings, workers=2)
     wanted = [[r["job"], r["state"], r["score"], r["steps"]] for r in local]
-    rows, nodes = on_ray(tmp_path / "ray", "kill", "1500")
+    rows, nodes = on_ray(tmp_path / "ray", "kill", "500")
     assert rows == wanted
     assert (tmp_path / "ray" / "killed").exists()
     assert nodes == 2  # the head, and one of two

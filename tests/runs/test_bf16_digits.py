@@ -1,6 +1,5 @@
 """bf16 trains the digits about as well as fp32: `make long`."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from runs.test_every_game import Silent
 STEPS = 500
 
 
-@pytest.mark.skipif(not os.environ.get("GANLOSS_LONG"), reason="make long")
+@pytest.mark.long
 def test_bf16_scores_at_most_half_as_much_again_as_fp32(tmp_path: Path) -> None:
     scores: dict[str, float] = {}
     for precision in ("32", "bf16"):

@@ -85,6 +85,7 @@ def test_control_a_network_of_one_pass_gives_the_same_inside_one_tile():
 
 
 @pytest.mark.skipif(not hasattr(resource, "RUSAGE_CHILDREN"), reason="needs Unix")
+@pytest.mark.long
 def test_a_photograph_of_three_megapixels_needs_less_than_two_gibibytes():
     code = (
         "import torch, resource; torch.set_num_threads(1)\n"

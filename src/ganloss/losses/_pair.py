@@ -38,7 +38,7 @@ class GANLoss(ABC):
     >>> pair.discriminator(real=torch.ones(4), fake=torch.zeros(4))
     tensor(0.)
     >>> pair.globally()  # its means over all processes
-    RelativisticAverage(base=Hinge(margin=1.0), across_processes=True)
+    RelativisticAverage(base=Hinge(margin=1.0, fake_margin=None), across_processes=True)
     >>> pair.compares_samples, pair.smallest_batch
     (False, 1)
     >>> type(GAMES["began"].pair.controller()).__name__
