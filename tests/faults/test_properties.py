@@ -274,7 +274,7 @@ def try_generator_penalty(penalty: Any, odd: Odd) -> str:
 #: Terms whose formula leaves float32, or asks for images in their range, are held to their range.
 def try_term(name: str, odd: Odd) -> str:
     term = example(name)
-    subject = terms.subject_of(name, term) or terms._subject(term, "images")
+    subject = terms._subject(term, terms.SHAPES.get(name, "images"))
     return try_subject(subject, odd, scale_is_free=False)
 
 
