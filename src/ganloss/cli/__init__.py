@@ -1,11 +1,13 @@
 """The command line: one file per verb; torch is imported inside commands only."""
 
 import difflib
+import errno
 import importlib
 import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 
 from ganloss._errors import GanlossError
 from ganloss._version import __version__
@@ -25,6 +27,9 @@ VERBS = {
     "check": ("ganloss.cli.check", "try every loss's properties on your own loss"),
     "doctor": ("ganloss.cli.doctor", "show versions, devices and what is missing"),
 }
+
+#: What a full, limited or foreign disk answers.
+_NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 _EXAMPLES = """
 examples
@@ -75,8 +80,19 @@ def _run(verb: str, rest: list[str]) -> int:
         # The reader of our output has gone; writing more would fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        return _no_room(error) if error.errno in _NO_ROOM else _internal_error()
     except Exception:
         return _internal_error()
+
+
+def _no_room(error: OSError) -> int:
+    place = error.filename or "what is printed"
+    return _fail(
+        f"{place} could not be written ({error.strerror}); free some space, or choose a place "
+        "where you may write",
+        6,
+    )
 
 
 def _internal_error() -> int:
@@ -91,7 +107,8 @@ def _internal_error() -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"ganloss: {' '.join(message.split())}\n")  # parsers quote whole lines
+    with suppress(OSError):  # where even this cannot be written, the code says it
+        sys.stderr.write(f"ganloss: {' '.join(message.split())}\n")  # parsers quote whole lines
     return code
 
 

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from ganloss._errors import UsageError
+from ganloss._errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,7 +66,10 @@ def _check(path: Path, target: str | None, *, sheet: bool) -> int:
         _write_sheet(found, Path(target or f"data-check-{found.source.name}.png"), console)
     for line in commands(found):
         console.print(f"{line}", markup=False)
-    return 0 if found.trainable else 3
+    stopping = [oddity.what for oddity in found.oddities if oddity.stops]
+    if not found.trainable:
+        raise DataError(f"{path} cannot be trained on as it is: {'; '.join(stopping)}")
+    return 0
 
 
 def _describe(console: "Console", found: "Survey") -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import unicodedata
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -149,17 +150,27 @@ def _archive(path: Path) -> Source:
         _check_member(path, member)
     images = [m for m in members if _is_image(m.filename) and not _in_hidden_folder(m.filename)]
     files = [_member(archive, m) for m in images]
-    labels: dict[str, int] = {}
-    if any(m.filename == _LABELS for m in members):
-        labels = _read_labels(archive.read(_LABELS))
-    return Source(path, _sorted(files), labels)
+    return Source(path, _sorted(files), _archived_labels(archive, members))
+
+
+def _archived_labels(
+    archive: zipfile.ZipFile, members: Sequence[zipfile.ZipInfo]
+) -> dict[str, int]:
+    """Labels of StyleGAN's file in an archive; none where it is missing or cannot be read."""
+    for member in members:
+        if member.filename == _LABELS:
+            try:
+                return _read_labels(_member(archive, member).open().read())
+            except OSError:
+                return {}
+    return {}
 
 
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> ImageFile:
     def read() -> BinaryIO:
         try:
             return io.BytesIO(archive.read(member))
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
             raise OSError(str(error)) from error
 
     return ImageFile(portable(member.filename), (member.CRC, member.file_size), read)
@@ -188,7 +199,7 @@ def _read_labels(text: bytes) -> dict[str, int]:
     try:
         rows: Any = json.loads(text)["labels"] or []
         return {portable(str(name)): int(label) for name, label in rows}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return {}
 
 

@@ -20,6 +20,8 @@ from ganloss.runs.settings import RunSettings, settings_of
 #: Compared where nothing is asked for.
 USUAL_LOSSES = ("ns", "hinge", "lsgan", "wgan-gp", "r3gan")
 FEWEST_SEEDS = 5
+#: Whose optimisers variants have.
+TUNINGS = ("paper", "shared")
 SNAPS = 10
 
 #: Most seeds, draws and workers of a plan that is read.
@@ -97,6 +99,8 @@ class Plan:
         """
         from ganloss.runs.tasks import task_for
 
+        if self.tuning not in TUNINGS:
+            raise UsageError(f"no tuning {self.tuning!r}; use --tuning {' or '.join(TUNINGS)}")
         names = [variant.name for variant in self.variants]
         if len(names) < 2:
             raise UsageError(

@@ -82,17 +82,18 @@ class RunFolder:
     @property
     def state(self) -> str:
         """The state in ``status.json``; empty while there is none."""
-        try:
-            return json.loads((self.path / "status.json").read_text(encoding="utf-8"))["state"]
-        except (OSError, ValueError, KeyError):
-            return ""
+        return self._entry("status.json", "state")
 
     @property
     def launch(self) -> str:
         """The launch that made the run, as in ``env.json``; empty for none."""
+        return self._entry("env.json", "launch")
+
+    def _entry(self, file: str, key: str) -> str:
+        """An entry of a JSON file; empty where the file is missing, damaged or not ours."""
         try:
-            return json.loads((self.path / "env.json").read_text(encoding="utf-8"))["launch"]
-        except (OSError, ValueError, KeyError):
+            return str(json.loads((self.path / file).read_text(encoding="utf-8"))[key])
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return ""
 
     def write_status(self, status: Mapping[str, Any]) -> None:
