@@ -74,10 +74,11 @@ def bad_json(text: str, rng: random.Random) -> str:
 
 def bad_lines(text: str, rng: random.Random) -> str:
     """JSON lines of which some are bad."""
-    lines = text.splitlines()
+    whole = text.splitlines()
+    lines = list(whole)
     for _ in range(rng.randint(1, 3)):
         at = rng.randrange(len(lines))
-        lines[at] = bad_json(lines[at], rng) if lines[at].startswith("{") else rng.choice(TEXTS)
+        lines[at] = bad_json(whole[at], rng) if whole[at].startswith("{") else rng.choice(TEXTS)
     return "\n".join(lines) + "\n" * (rng.random() < 0.8)
 
 

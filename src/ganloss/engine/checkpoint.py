@@ -3,7 +3,6 @@
 import hashlib
 import os
 import tempfile
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -101,8 +100,7 @@ def load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint {path}; start without --resume")
     try:
-        with warnings.catch_warnings(action="ignore"):  # of what a damaged file makes torch do
-            payload = torch.load(path, map_location="cpu", weights_only=True)
+        payload = dict(torch.load(path, map_location="cpu", weights_only=True))
         schema, checksum, state = payload["schema"], payload["digest"], payload["state"]
     except Exception as error:
         raise CheckpointError(
