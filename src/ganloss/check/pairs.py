@@ -134,7 +134,7 @@ def _subject_of_calls(
     )
 
 
-def learning_parts_the_scores(pair: Any) -> None:
+def _learning_parts_the_scores(pair: Any) -> None:
     """Steps of D bring real scores above fake ones, and a step of G raises the fake ones."""
     # Declared energies go the other way; declared features have no up or down.
     if getattr(pair, "scores_are_features", False):
@@ -186,7 +186,7 @@ def _learning_parts_the_features(pair: Any) -> None:
         raise Wrong("a step of G lowers D's loss as well: the players want the same")
 
 
-def scales_add_up(pair: Any) -> None:
+def _scales_add_up(pair: Any) -> None:
     """A list of scales has the sum of their losses."""
     real = [normal(4, 1, seed=1), normal(4, 1, 3, 3, seed=2)]
     fake = [normal(4, 1, seed=3), normal(4, 1, 3, 3, seed=4)]
@@ -198,14 +198,14 @@ def scales_add_up(pair: Any) -> None:
     same(whole, parts[0] + parts[1], "two scales")
 
 
-def shape_does_not_matter(pair: Any) -> None:
+def _shape_does_not_matter(pair: Any) -> None:
     """Scores of any shape (N, ...) count the mean over a sample."""
     real, fake = normal(4, 1, 3, 3, seed=1), normal(4, 1, 3, 3, seed=2)
     flat = pair.discriminator(real=real.flatten(1), fake=fake.flatten(1))
     same(flat, pair.discriminator(real=real, fake=fake), "patches in a row")
 
 
-def pairing_is_as_declared(pair: Any) -> None:
+def _pairing_is_as_declared(pair: Any) -> None:
     """Sample i of real meets sample i of fake only if declared, and then batches must be equal."""
     real, fake = normal(SAMPLES, seed=1), normal(SAMPLES, seed=2)
     loss = pair.discriminator(real=real, fake=fake)
@@ -223,7 +223,7 @@ def pairing_is_as_declared(pair: Any) -> None:
     raise Wrong("unequal batches of a paired loss were accepted")
 
 
-def real_scores_of_g_are_as_declared(pair: Any) -> None:
+def _real_scores_of_g_are_as_declared(pair: Any) -> None:
     """G's loss looks at real scores only if declared, and then asks for them."""
     if getattr(pair, "generator_needs_real", None) is None:
         raise NotApplicable("declares nothing")
@@ -244,10 +244,10 @@ def real_scores_of_g_are_as_declared(pair: Any) -> None:
 
 
 _OF_BOTH = (
-    learning_parts_the_scores,
-    scales_add_up,
-    shape_does_not_matter,
-    pairing_is_as_declared,
-    real_scores_of_g_are_as_declared,
+    _learning_parts_the_scores,
+    _scales_add_up,
+    _shape_does_not_matter,
+    _pairing_is_as_declared,
+    _real_scores_of_g_are_as_declared,
     is_a_value,
 )

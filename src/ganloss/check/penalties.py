@@ -85,7 +85,7 @@ def _slopes(loss: Tensor, parameters: list[Tensor]) -> tuple[Tensor, ...]:
     return torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
 
 
-def gives_one_number(penalty: Penalised) -> None:
+def _gives_one_number(penalty: Penalised) -> None:
     """The penalty is one finite number that teaches the critic."""
     network = _network()
     loss = penalty(network, **_samples(4, 4))
@@ -99,7 +99,7 @@ def gives_one_number(penalty: Penalised) -> None:
         raise Wrong("no parameter of the critic gets a gradient")
 
 
-def doubling_changes_nothing(penalty: Penalised) -> None:
+def _doubling_changes_nothing(penalty: Penalised) -> None:
     """The batch size does not matter: a linear critic has the same gradient everywhere."""
     # Scores differ from sample to sample, so a penalty on them is given the same ones again.
     rows, tolerance = (1, 1e-6) if penalty.differentiates else (3, 1e-6)
@@ -116,7 +116,7 @@ def doubling_changes_nothing(penalty: Penalised) -> None:
             same(found, expected, f"{times} times the samples, gradient norm {norm}", tolerance)
 
 
-def shape_changes_nothing(penalty: Penalised) -> None:
+def _shape_changes_nothing(penalty: Penalised) -> None:
     """The shape of a sample does not matter: the norm runs over everything but the batch."""
     for norm in (0.5, 1.0, 3.0):
         results = {
@@ -127,14 +127,14 @@ def shape_changes_nothing(penalty: Penalised) -> None:
             same(found, results[(12,)], f"samples {shape} against (12,), gradient norm {norm}")
 
 
-def strides_change_nothing(penalty: Penalised) -> None:
+def _strides_change_nothing(penalty: Penalised) -> None:
     """channels_last samples give the same penalty."""
     critic, samples = _linear((3, 4, 4), 2.0), _samples(4, 3, 4, 4)
     last = {k: v.contiguous(memory_format=torch.channels_last) for k, v in samples.items()}
     same(_seeded(penalty, critic, **last), _seeded(penalty, critic, **samples), "channels_last")
 
 
-def order_changes_nothing(penalty: Penalised) -> None:
+def _order_changes_nothing(penalty: Penalised) -> None:
     """The order of the samples does not matter."""
     # Noise of its own belongs to places in the batch: a linear critic does not see it.
     network = _linear((4,), 2.0) if penalty.adds_noise and penalty.differentiates else _network()
@@ -145,7 +145,7 @@ def order_changes_nothing(penalty: Penalised) -> None:
     same(found, _seeded(penalty, network, real=x, fake=x), "samples in reverse")
 
 
-def a_batch_is_the_mean_of_its_samples(penalty: Penalised) -> None:
+def _a_batch_is_the_mean_of_its_samples(penalty: Penalised) -> None:
     """The penalty of a batch is the mean over its samples, unless it is declared a statistic."""
     if penalty.adds_noise:
         raise NotApplicable("noise of its own belongs to places in the batch")
@@ -159,7 +159,7 @@ def a_batch_is_the_mean_of_its_samples(penalty: Penalised) -> None:
         raise Wrong("batch_statistic is declared, and the penalty is a mean over samples")
 
 
-def patches_count_their_mean(penalty: Penalised) -> None:
+def _patches_count_their_mean(penalty: Penalised) -> None:
     """A critic of patches counts the mean of its patches."""
     linear, samples = _linear((6,), 2.0), _samples(4, 6)
 
@@ -173,7 +173,7 @@ def patches_count_their_mean(penalty: Penalised) -> None:
     )
 
 
-def callers_tensors_are_left_alone(penalty: Penalised) -> None:
+def _callers_tensors_are_left_alone(penalty: Penalised) -> None:
     """The caller's tensors are left alone, and the generator gets no gradient."""
     source = normal(4, 4, seed=2).requires_grad_(True)
     real, fake = normal(4, 4, seed=1), source * 2
@@ -187,7 +187,7 @@ def callers_tensors_are_left_alone(penalty: Penalised) -> None:
         raise Wrong("the generator got a gradient: detach the fake samples")
 
 
-def one_point_per_sample_on_its_line(penalty: Penalised) -> None:
+def _one_point_per_sample_on_its_line(penalty: Penalised) -> None:
     """Points between real and fake lie on the line, at another place for each sample."""
     seen: list[Tensor] = []
 
@@ -215,7 +215,7 @@ def one_point_per_sample_on_its_line(penalty: Penalised) -> None:
         raise Wrong("one epsilon is shared by the whole batch")
 
 
-def second_derivatives_are_exact(penalty: Penalised) -> None:
+def _second_derivatives_are_exact(penalty: Penalised) -> None:
     """First and second derivatives by the critic's parameters equal finite differences."""
     weight, head = normal(4, 4, seed=3).requires_grad_(True), normal(4, seed=4).requires_grad_(True)
     x = normal(3, 4, seed=1)
@@ -230,7 +230,7 @@ def second_derivatives_are_exact(penalty: Penalised) -> None:
             raise Wrong(str(error).splitlines()[0]) from error
 
 
-def a_dead_critic_is_harmless(penalty: Penalised) -> None:
+def _a_dead_critic_is_harmless(penalty: Penalised) -> None:
     """A critic of zero gradient gets finite gradients, not NaN."""
     weight = torch.zeros(4, dtype=torch.float64, requires_grad=True)
     loss = penalty(lambda x: x @ weight, **_samples(4, 4))
@@ -238,7 +238,7 @@ def a_dead_critic_is_harmless(penalty: Penalised) -> None:
     finite(_slopes(loss, [weight]), "a gradient")
 
 
-def half_precision_is_close(penalty: Penalised) -> None:
+def _half_precision_is_close(penalty: Penalised) -> None:
     """Under bf16 and fp16 autocast the penalty of small and of steep critics is within 1 %."""
     for scale in (1e-4, 1.0, 1e4):
         network = _network().float()
@@ -253,7 +253,7 @@ def half_precision_is_close(penalty: Penalised) -> None:
             same(found, exact, f"{dtype}, critic scaled by {scale:g}", tolerance=1e-2)
 
 
-def misuse_is_loud(penalty: Penalised) -> None:
+def _misuse_is_loud(penalty: Penalised) -> None:
     """Misuse raises: no_grad, empty batches, integers, and fake samples that would broadcast."""
     network, x = _network(), normal(4, 4, seed=1)
     quiet: list[str] = []
@@ -311,30 +311,30 @@ def _agree(penalty: Penalised, reference: Penalised) -> None:
 
 
 _EVERY = (
-    gives_one_number,
-    doubling_changes_nothing,
-    shape_changes_nothing,
-    strides_change_nothing,
-    order_changes_nothing,
-    a_batch_is_the_mean_of_its_samples,
-    patches_count_their_mean,
-    callers_tensors_are_left_alone,
-    one_point_per_sample_on_its_line,
-    second_derivatives_are_exact,
-    a_dead_critic_is_harmless,
-    half_precision_is_close,
-    misuse_is_loud,
+    _gives_one_number,
+    _doubling_changes_nothing,
+    _shape_changes_nothing,
+    _strides_change_nothing,
+    _order_changes_nothing,
+    _a_batch_is_the_mean_of_its_samples,
+    _patches_count_their_mean,
+    _callers_tensors_are_left_alone,
+    _one_point_per_sample_on_its_line,
+    _second_derivatives_are_exact,
+    _a_dead_critic_is_harmless,
+    _half_precision_is_close,
+    _misuse_is_loud,
 )
 
 
-def samples_play_no_role(penalty: Penalised) -> None:
+def _samples_play_no_role(penalty: Penalised) -> None:
     """Only weights count, as declared: other samples give the same penalty."""
     network = _network()
     other = {k: v + 1 for k, v in _samples(3, 4).items()}
     same(penalty(network, **other), penalty(network, **_samples(4, 4)), "other samples")
 
 
-def weights_are_learnt_exactly(penalty: Penalised) -> None:
+def _weights_are_learnt_exactly(penalty: Penalised) -> None:
     """Gradients by the weights equal finite differences."""
     network = _network()
     weights = [p for p in network.parameters() if p.dim() > 1]
@@ -350,7 +350,7 @@ def weights_are_learnt_exactly(penalty: Penalised) -> None:
         raise Wrong(f"{slope:.8g} instead of {difference:.8g}")
 
 
-def dead_weights_are_harmless(penalty: Penalised) -> None:
+def _dead_weights_are_harmless(penalty: Penalised) -> None:
     """Weights of zero get finite gradients."""
     network = _network()
     with torch.no_grad():
@@ -361,9 +361,9 @@ def dead_weights_are_harmless(penalty: Penalised) -> None:
 
 
 _OF_WEIGHTS = (
-    gives_one_number,
-    samples_play_no_role,
-    weights_are_learnt_exactly,
-    dead_weights_are_harmless,
-    half_precision_is_close,
+    _gives_one_number,
+    _samples_play_no_role,
+    _weights_are_learnt_exactly,
+    _dead_weights_are_harmless,
+    _half_precision_is_close,
 )

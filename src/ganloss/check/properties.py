@@ -21,7 +21,7 @@ from ganloss.check._subject import (
 SAMPLES = 5
 
 
-def gives_one_number(subject: Subject) -> None:
+def _gives_one_number(subject: Subject) -> None:
     """The loss of a batch is one finite number with a gradient."""
     inputs = subject.draw(SAMPLES, 0)
     loss = subject.call(inputs)
@@ -33,7 +33,7 @@ def gives_one_number(subject: Subject) -> None:
     finite(gradients(subject, inputs), "a gradient")
 
 
-def gradients_are_exact(subject: Subject) -> None:
+def _gradients_are_exact(subject: Subject) -> None:
     """Gradients equal finite differences."""
     inputs = subject.draw(2, 0)
     wanted = [x.clone().requires_grad_(True) for x in tensors(inputs, subject.learns)]
@@ -59,7 +59,7 @@ def gradients_are_exact(subject: Subject) -> None:
         raise Wrong("constant_weights is declared, and gradients equal finite differences")
 
 
-def order_does_not_matter(subject: Subject) -> None:
+def _order_does_not_matter(subject: Subject) -> None:
     """The order of the samples does not matter."""
     inputs = subject.draw(SAMPLES, 0)
     order = torch.tensor([3, 0, 4, 2, 1])
@@ -70,7 +70,7 @@ def order_does_not_matter(subject: Subject) -> None:
     )
 
 
-def a_batch_written_twice_is_the_same(subject: Subject) -> None:
+def _a_batch_written_twice_is_the_same(subject: Subject) -> None:
     """A batch written twice has the same loss, unless its size is declared to matter."""
     inputs = subject.draw(SAMPLES, 0)
     twice = subject.call(mapped(lambda x: torch.cat([x, x]), inputs))
@@ -81,7 +81,7 @@ def a_batch_written_twice_is_the_same(subject: Subject) -> None:
         raise Wrong("compares_samples is declared, and the batch written twice has the same loss")
 
 
-def a_batch_is_the_mean_of_its_samples(subject: Subject) -> None:
+def _a_batch_is_the_mean_of_its_samples(subject: Subject) -> None:
     """The loss of a batch is the mean over its samples, unless it is declared a statistic."""
     inputs = subject.draw(SAMPLES, 0)
     if subject.smallest_batch > 1:
@@ -107,7 +107,7 @@ def _fewer_are_refused(subject: Subject) -> None:
     raise Wrong(f"smallest_batch is declared {fewest}, and {fewest - 1} samples were accepted")
 
 
-def reductions_agree(subject: Subject) -> None:
+def _reductions_agree(subject: Subject) -> None:
     """reduction="none" gives one number per sample, whose mean is the loss."""
     if subject.none is None:
         raise NotApplicable("takes no reduction")
@@ -124,7 +124,7 @@ def reductions_agree(subject: Subject) -> None:
     same(each.mean(), subject.call(inputs), 'the mean of reduction="none"')
 
 
-def inputs_are_left_alone(subject: Subject) -> None:
+def _inputs_are_left_alone(subject: Subject) -> None:
     """The tensors passed in are left as they were."""
     inputs = subject.draw(SAMPLES, 0)
     before = [(x.clone(), x.requires_grad) for x in tensors(inputs)]
@@ -136,7 +136,7 @@ def inputs_are_left_alone(subject: Subject) -> None:
             raise Wrong("the caller's tensor was written to")
 
 
-def constants_get_no_gradient(subject: Subject) -> None:
+def _constants_get_no_gradient(subject: Subject) -> None:
     """The real side gets no gradient: in G's step it is what there is to reach."""
     if not subject.constants:
         raise NotApplicable("all its inputs may learn")
@@ -147,7 +147,7 @@ def constants_get_no_gradient(subject: Subject) -> None:
         raise Wrong("the real side got a gradient, which D would have to compute: detach it")
 
 
-def strides_do_not_matter(subject: Subject) -> None:
+def _strides_do_not_matter(subject: Subject) -> None:
     """Non-contiguous and channels_last tensors give the same loss."""
     inputs = subject.draw(SAMPLES, 0)
     expected = subject.call(inputs)
@@ -161,7 +161,7 @@ def strides_do_not_matter(subject: Subject) -> None:
         same(subject.call(last), expected, "channels_last tensors")
 
 
-def half_precision_is_accumulated_in_fp32(subject: Subject) -> None:
+def _half_precision_is_accumulated_in_fp32(subject: Subject) -> None:
     """fp16 and bf16 inputs give the exact loss of the rounded numbers."""
     for dtype in (torch.float16, torch.bfloat16):
         rounded = mapped(lambda x, dtype=dtype: x.to(dtype), subject.draw(SAMPLES, 0))
@@ -172,14 +172,14 @@ def half_precision_is_accumulated_in_fp32(subject: Subject) -> None:
             raise Wrong(f"the loss of {dtype} inputs is {found.dtype}: sums of it overflow")
 
 
-def fp32_is_close_to_fp64(subject: Subject) -> None:
+def _fp32_is_close_to_fp64(subject: Subject) -> None:
     """fp32 agrees with float64."""
     inputs = subject.draw(SAMPLES, 0)
     found = subject.call(mapped(lambda x: x.float(), inputs))
     same(found, subject.call(inputs), "fp32", tolerance=1e-4)
 
 
-def nan_is_passed_on(subject: Subject) -> None:
+def _nan_is_passed_on(subject: Subject) -> None:
     """NaN in an input is NaN in the loss, not a number that hides it."""
 
     def poisoned(x: Tensor) -> Tensor:
@@ -192,7 +192,7 @@ def nan_is_passed_on(subject: Subject) -> None:
         raise Wrong(f"the loss is {loss.item():.6g}")
 
 
-def degenerate_inputs_are_finite(subject: Subject) -> None:
+def _degenerate_inputs_are_finite(subject: Subject) -> None:
     """Degenerate inputs (identical, zero, constant, extreme) have finite losses and gradients."""
     if not subject.degenerate:
         raise NotApplicable("none are known")
@@ -207,7 +207,7 @@ def degenerate_inputs_are_finite(subject: Subject) -> None:
         finite(gradients(subject, single), f"{name}: a gradient")
 
 
-def misuse_is_loud(subject: Subject) -> None:
+def _misuse_is_loud(subject: Subject) -> None:
     """Misuse raises: shapes that would broadcast, empty batches, integers, single numbers."""
     if not subject.misuses:
         raise NotApplicable("no misuse is known")
@@ -222,7 +222,7 @@ def misuse_is_loud(subject: Subject) -> None:
         raise Wrong(f"accepted silently: {', '.join(quiet)}")
 
 
-def the_least_is_where_it_should_be(subject: Subject) -> None:
+def _the_least_is_where_it_should_be(subject: Subject) -> None:
     """The loss is least where input and target agree, so minimising it brings them together."""
     if subject.least is None:
         raise NotApplicable("no best input is known")
@@ -273,19 +273,19 @@ def is_a_value(thing: object) -> None:
 
 
 EVERY = (
-    gives_one_number,
-    gradients_are_exact,
-    order_does_not_matter,
-    a_batch_written_twice_is_the_same,
-    a_batch_is_the_mean_of_its_samples,
-    reductions_agree,
-    inputs_are_left_alone,
-    constants_get_no_gradient,
-    strides_do_not_matter,
-    fp32_is_close_to_fp64,
-    half_precision_is_accumulated_in_fp32,
-    nan_is_passed_on,
-    degenerate_inputs_are_finite,
-    misuse_is_loud,
-    the_least_is_where_it_should_be,
+    _gives_one_number,
+    _gradients_are_exact,
+    _order_does_not_matter,
+    _a_batch_written_twice_is_the_same,
+    _a_batch_is_the_mean_of_its_samples,
+    _reductions_agree,
+    _inputs_are_left_alone,
+    _constants_get_no_gradient,
+    _strides_do_not_matter,
+    _fp32_is_close_to_fp64,
+    _half_precision_is_accumulated_in_fp32,
+    _nan_is_passed_on,
+    _degenerate_inputs_are_finite,
+    _misuse_is_loud,
+    _the_least_is_where_it_should_be,
 )

@@ -144,10 +144,10 @@ def kernel_distance(real: Tensor, fake: Tensor) -> float:
     -3.5
     """
     once = torch.ones(1, len(real))
-    return float(resampled_kernel_distances(real, fake, once, once))
+    return float(_resampled_kernel_distances(real, fake, once, once))
 
 
-def resampled_kernel_distances(
+def _resampled_kernel_distances(
     real: Tensor, fake: Tensor, real_counts: Tensor, fake_counts: Tensor
 ) -> Tensor:
     """Kernel distances of resampled features, ``(B,)``; the kernels are computed once.
@@ -187,7 +187,7 @@ class Distance:
 
 
 FRECHET = Distance("fd", frechet_distance, resampled_frechet_distances, lowest=0.0)
-KERNEL = Distance("kid", kernel_distance, resampled_kernel_distances)
+KERNEL = Distance("kid", kernel_distance, _resampled_kernel_distances)
 
 
 def nearest_neighbour_ratio(samples: Tensor, train: Tensor, held_out: Tensor) -> float:

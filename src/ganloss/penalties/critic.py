@@ -93,7 +93,7 @@ def _key(x: Tensor, conditions: tuple[Any, ...], *, autocast: bool) -> tuple[int
     return (autocast, id(x), *map(id, conditions))
 
 
-def differentiable_scores(
+def _differentiable_scores(
     critic: Callable[..., Any], x: Tensor, *, may_be_compiled: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Score ``x`` for a penalty: a leaf copy of ``x`` and one number per sample ``(N,)``.
@@ -132,7 +132,7 @@ def _check_not_compiled(scores: Tensor) -> None:
 
 def scores_of(critic: Callable[..., Any], x: Tensor) -> Tensor:
     """One number per sample ``(N,)``, in fp32 or better, for a penalty on scores."""
-    scores = differentiable_scores(critic, x, may_be_compiled=True)[1]
+    scores = _differentiable_scores(critic, x, may_be_compiled=True)[1]
     return scores.float() if scores.dtype in _HALF else scores
 
 
@@ -147,7 +147,7 @@ def input_gradient(critic: Callable[..., Any], x: Tensor) -> Tensor:
             "a gradient penalty differentiates the critic, which torch.no_grad() forbids; compute "
             "it outside, or leave the penalty out when evaluating"
         )
-    leaf, scores = differentiable_scores(critic, x)
+    leaf, scores = _differentiable_scores(critic, x)
     if not scores.requires_grad:
         raise RuntimeError(
             "the critic's scores do not depend on its input; a detach() or no_grad() inside the "

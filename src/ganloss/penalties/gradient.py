@@ -163,7 +163,7 @@ class R1(Penalty):
         fake: Tensor | None,
         random: Draws | None,
     ) -> Tensor:
-        return half_squared_gradient(critic, real)
+        return _half_squared_gradient(critic, real)
 
 
 @final
@@ -208,10 +208,10 @@ class R2(Penalty):
         fake: Tensor | None,
         random: Draws | None,
     ) -> Tensor:
-        return half_squared_gradient(critic, fake)
+        return _half_squared_gradient(critic, fake)
 
 
-def half_squared_gradient(critic: Callable[..., Any], x: Tensor | None) -> Tensor:
+def _half_squared_gradient(critic: Callable[..., Any], x: Tensor | None) -> Tensor:
     """Half the mean squared norm of the critic's input gradient at ``x``."""
     if x is None:
         raise TypeError("a gradient penalty needs samples")

@@ -64,7 +64,7 @@ def generate(
         needs_real = rules.generator_needs_real
         real = score(shown(turn.real, turn, "real")) if needs_real else None
         adversarial = rules.pair.generator(fake=score(fake), real=real)
-        penalties = rules.of_generator(make, lambda: codes_of(discriminator, fake), turn, z)
+        penalties = rules.of_generator(make, lambda: _codes_of(discriminator, fake), turn, z)
         return g_objective(turn.step, adv=adversarial, **penalties)
 
     def shown(images: Tensor, turn: Turn, kind: str) -> Tensor:
@@ -90,7 +90,7 @@ def latents(draws: Draws, count: int, size: int, dtype: torch.dtype) -> Tensor:
     return draws.normal("latent", count, size, dtype=dtype)
 
 
-def codes_of(discriminator: Any, samples: Tensor) -> Tensor:
+def _codes_of(discriminator: Any, samples: Tensor) -> Tensor:
     """Give the codes of an autoencoder as discriminator.
 
     Raises:

@@ -38,7 +38,7 @@ def game_for(settings: RunSettings) -> Game:
         raise UsageError(f"{error.args[0]}; see `ganloss losses list`") from error
     except ValueError as error:
         raise UsageError(str(error)) from error
-    check_micro_batches(settings, game)
+    _check_micro_batches(settings, game)
     return _with_rates(
         replace(game, critic_steps=settings.critic_steps or game.critic_steps), settings
     )
@@ -187,7 +187,7 @@ def check_augment(
         )
 
 
-def check_micro_batches(settings: RunSettings, game: Game) -> None:
+def _check_micro_batches(settings: RunSettings, game: Game) -> None:
     """Refuse to cut a batch whose loss looks at all of it.
 
     Raises:

@@ -192,7 +192,7 @@ class Translation:
     def _read(self, file: ImageFile) -> Picture:
         translator = self.about.translator
         gray = translator is not None and translator.inputs == 1
-        return read_picture(file, gray=gray)
+        return _read_picture(file, gray=gray)
 
     def _check_depth(self, name: str, picture: Picture, eight_bit: bool) -> None:
         if not picture.deep or self._keeps_depth(picture, name) or eight_bit:
@@ -227,7 +227,7 @@ class Translation:
         return image
 
 
-def read_picture(file: ImageFile, *, gray: bool) -> Picture:
+def _read_picture(file: ImageFile, *, gray: bool) -> Picture:
     """Read one image, upright, in gray or colour, with its transparency.
 
     Raises:

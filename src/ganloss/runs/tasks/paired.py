@@ -300,7 +300,7 @@ class PairedTask(Task[PairedSettings, PairSet]):
         """The same inputs and results as two pictures, to lay over each other."""
         inputs, _ = self._shown
         made = self.translated(self.held_out.inputs[self._rows])
-        return {"before.png": grid(in_colour(inputs), 4), "after.png": grid(in_colour(made), 4)}
+        return {"before.png": grid(_in_colour(inputs), 4), "after.png": grid(_in_colour(made), 4)}
 
     @property
     def _rows(self) -> Tensor:
@@ -377,7 +377,7 @@ def enlarged(images: Tensor, size: Sequence[int], mode: str = "bicubic") -> Tens
     return larger.round().clamp(0, 255).to(torch.uint8)
 
 
-def in_colour(images: Tensor) -> Tensor:
+def _in_colour(images: Tensor) -> Tensor:
     """Give gray images three channels."""
     return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
 
@@ -385,5 +385,5 @@ def in_colour(images: Tensor) -> Tensor:
 def interleaved(*columns: Tensor) -> Tensor:
     """First images of all columns, then the second ones, and so on; in colour if any is."""
     if len({column.shape[1] for column in columns}) > 1:
-        columns = tuple(map(in_colour, columns))
+        columns = tuple(map(_in_colour, columns))
     return torch.stack(columns, 1).flatten(0, 1)
