@@ -2,9 +2,11 @@
 
 import importlib
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from ganloss._errors import UsageError
 
@@ -25,6 +27,17 @@ def import_typed(name: str) -> ModuleType:
         raise UsageError(f"{name} could not be imported ({error})") from error
     except SyntaxError as error:
         raise UsageError(f"{name} is not valid Python: line {error.lineno}: {error.msg}") from error
+
+
+def names_in(module: ModuleType, text: str) -> dict[str, Any]:
+    """Give what a module holds, and those names of a text that it makes when asked for them.
+
+    >>> import ganloss
+    >>> names_in(ganloss, "Hinge(margin=2.0)")["Hinge"]()
+    Hinge(margin=1.0, fake_margin=None)
+    """
+    asked = [name for name in re.findall(r"[^\W\d]\w*", text) if hasattr(module, name)]
+    return vars(module) | {name: getattr(module, name) for name in asked}
 
 
 def _import_file(path: Path) -> ModuleType:

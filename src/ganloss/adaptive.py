@@ -106,7 +106,11 @@ class AdaptiveAugment:
             raise ValueError(f"kimg {self.kimg} and interval {self.interval} must be positive")
 
     def controller(self, *, across_processes: bool = False) -> "AugmentStrength":
-        """Give what holds p and moves it."""
+        """Give what holds p and moves it.
+
+        >>> AdaptiveAugment(p=0.25).controller().augment.p
+        tensor(0.2500)
+        """
         return AugmentStrength(self, across_processes=across_processes)
 
     def __call__(
@@ -167,7 +171,11 @@ class AugmentStrength(nn.Module):
 
     @property
     def augment(self) -> AdaptiveAugment:
-        """The augmentation with p as it is now."""
+        """The augmentation with p as it is now.
+
+        >>> AdaptiveAugment().controller().augment.p
+        tensor(0.)
+        """
         return replace(self._settings, p=self.p.clone())
 
     def forward(
@@ -177,7 +185,13 @@ class AugmentStrength(nn.Module):
         random: Draws | torch.Generator | None = None,
         stream: str = "augment",
     ) -> Tensor:
-        """Augment images ``(N, C, H, W)`` in [-1, 1]."""
+        """Augment images ``(N, C, H, W)`` in [-1, 1].
+
+        >>> strength = AdaptiveAugment(p=0.0).controller()
+        >>> images = torch.zeros(2, 3, 8, 8)
+        >>> strength(images).shape
+        torch.Size([2, 3, 8, 8])
+        """
         return self.augment(images, random=random, stream=stream)
 
     @torch.no_grad()

@@ -221,6 +221,11 @@ class ImagePool(nn.Module):
         Raises:
             TypeError: images are no floating tensor.
             ValueError: an empty batch, or images of another shape than those that are stored.
+
+        >>> pool = ImagePool(8)
+        >>> shown = pool(torch.ones(4, 1, 2, 2))  # the first images are stored, and given back
+        >>> bool((shown == 1).all()), len(pool)
+        (True, 4)
         """
         check_tensor(images, "images")
         if self.size == 0:
@@ -245,7 +250,11 @@ class ImagePool(nn.Module):
         return shown
 
     def extra_repr(self) -> str:
-        """Describe the size and how much of it is used."""
+        """Describe the size and how much of it is used.
+
+        >>> ImagePool(8)
+        ImagePool(size=8, stored=0)
+        """
         return f"size={self.size}, stored={len(self)}"
 
 

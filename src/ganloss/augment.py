@@ -111,6 +111,10 @@ def check_images(images: Tensor) -> None:
     Raises:
         ValueError: another rank than ``(N, C, H, W)``.
         TypeError: not floating point.
+
+    >>> check_images(torch.rand(3, 8, 8))
+    Traceback (most recent call last):
+    ValueError: augmentation takes images (N, C, H, W), and these have shape (3, 8, 8)
     """
     if images.dim() != 4:
         raise ValueError(

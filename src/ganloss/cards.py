@@ -27,6 +27,9 @@ class Reference:
     Args:
         text: the reference as written.
         authors, title, year, arxiv: its parts; empty where the text does not say.
+
+    >>> Reference.parse('Lim & Ye, "Geometric GAN", 2017, arXiv:1705.02894, equation 4').arxiv
+    '1705.02894'
     """
 
     text: str
@@ -55,7 +58,17 @@ class Reference:
 
     @property
     def bibtex(self) -> str:
-        """Entry for BibTeX; "et al." becomes "and others"."""
+        """Entry for BibTeX; "et al." becomes "and others".
+
+        >>> print(Reference.parse('Lim & Ye, "Geometric GAN", 2017, arXiv:1705.02894').bibtex)
+        @misc{lim2017geometric,
+          author = {Lim and Ye},
+          title = {{Geometric GAN}},
+          year = {2017},
+          eprint = {1705.02894},
+          archiveprefix = {arXiv},
+        }
+        """
         authors = self.authors.replace(" et al.", " and others").replace(" & ", " and ")
         first = re.sub(r"\W", "", authors.split(" and ")[0].split()[-1].lower())
         skipped = ("a", "an", "the", "on")
@@ -90,6 +103,14 @@ class Card:
         shapes, range: what it takes, and which values it can have, for D and for G.
         use, cost, peers: when to use it, what it costs, what others call it and at which scale.
         references: where it comes from, the defining paper first.
+
+    >>> (hinge,) = (card for card in cards() if card.name == "hinge")
+    >>> hinge.kind, hinge.range
+    ('pair', 'D [0, ∞), G (−∞, ∞).')
+    >>> hinge.references[0].title
+    'Geometric GAN'
+    >>> hinge.formula_text.count("max")
+    2
     """
 
     name: str
@@ -116,7 +137,11 @@ class Card:
 
 
 def cards() -> Iterator[Card]:
-    """Cards of all losses, penalties and terms."""
+    """Cards of all losses, penalties and terms.
+
+    >>> {card.kind for card in cards()} == {"pair", "penalty", "generator penalty", "term"}
+    True
+    """
     for kind, registry in _REGISTRIES.items():
         for name in registry:
             yield _card(name, kind, registry[name])

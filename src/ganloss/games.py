@@ -76,7 +76,15 @@ class ClipWeights:
         self.after_step(discriminator)
 
     def after_step(self, discriminator: nn.Module) -> None:
-        """Clip the parameters in place."""
+        """Clip the parameters in place.
+
+        >>> from torch import nn
+        >>> line = nn.Linear(1, 1)
+        >>> _ = line.weight.data.fill_(5.0)
+        >>> ClipWeights(0.01).after_step(line)
+        >>> line.weight.item() <= 0.0101
+        True
+        """
         with torch.no_grad():
             for parameter in discriminator.parameters():
                 parameter.clamp_(-self.limit, self.limit)

@@ -16,7 +16,11 @@ Term: TypeAlias = Tensor | Callable[[], Tensor]
 
 @runtime_checkable
 class Schedule(Protocol):
-    """A weight that depends on the step."""
+    """A weight that depends on the step.
+
+    >>> isinstance(every(16, 10.0), Schedule), every(16, 10.0)(0), every(16, 10.0)(1)
+    (True, 160.0, 0.0)
+    """
 
     def __call__(self, step: int) -> float:
         """Weight at ``step``."""
@@ -112,6 +116,10 @@ class GradientReport:
     Args:
         norms: norm of each weighted term's gradient.
         cosines: cosine between the gradients of two terms; negative is a conflict.
+
+    >>> report = GradientReport({"adv": 1.0, "l1": 2.0}, {("adv", "l1"): -0.5})
+    >>> report.conflicts
+    [('adv', 'l1')]
     """
 
     norms: Mapping[str, float]

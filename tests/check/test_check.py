@@ -65,6 +65,21 @@ def test_a_newcomers_correct_loss_passes(losses: Path, name: str):
     assert report.ok, str(report)
 
 
+def test_a_name_that_its_module_makes_when_asked_for_is_found(tmp_path: Path):
+    """As ``ganloss`` itself does (PEP 562); in a new process, where nobody has asked yet."""
+    (tmp_path / "lazy.py").write_text(
+        "def __getattr__(name):\n"
+        "    if name != 'Late':\n"
+        "        raise AttributeError(name)\n"
+        "    import ganloss\n"
+        "    return ganloss.L1\n"
+    )
+    for target in ("lazy.py:Late", "ganloss:Hinge(margin=2.0)"):
+        done = run(target, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "has no 'Later'" in run("lazy.py:Later", cwd=tmp_path).stderr
+
+
 def test_the_command_says_what_it_checked_and_ends_with_1_when_something_is_wrong(losses: Path):
     good, bad = (run(f"losses.py:{n}", cwd=losses.parent) for n in ("Charbonnier", "broken"))
     assert good.returncode == 0, good.stdout + good.stderr

@@ -87,14 +87,15 @@ def examine(subject: S, properties: Iterable[Property[S]], where: str = "") -> l
 
     Args:
         subject: what is checked.
-        properties: functions of it; each docstring is the sentence of its finding.
+        properties: functions of it; the first paragraph of a docstring is its sentence.
         where: added to each sentence, e.g. the player.
     """
     return [_examine(subject, prop, where) for prop in properties]
 
 
 def _examine(subject: S, prop: Property[S], where: str) -> Finding:
-    sentence = " ".join((prop.__doc__ or prop.__name__).split()).rstrip(".")
+    first = (prop.__doc__ or prop.__name__).partition("\n\n")[0]
+    sentence = " ".join(first.split()).rstrip(".")
     sentence = f"{sentence} ({where})" if where else sentence
     try:
         prop(subject)

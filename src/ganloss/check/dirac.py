@@ -31,7 +31,13 @@ class DiracGAN:
     game: Game
 
     def losses(self, theta: Tensor, psi: Tensor) -> tuple[Tensor, Tensor]:
-        """Losses of the discriminator and of the generator at (theta, psi)."""
+        """Losses of the discriminator and of the generator at (theta, psi).
+
+        >>> from ganloss import GAMES
+        >>> zero = torch.zeros((), dtype=torch.float64)
+        >>> [round(loss.item(), 4) for loss in DiracGAN(GAMES["ns"]).losses(zero, zero)]
+        [1.3863, 0.6931]
+        """
         pair, real, fake = self.game.pair, torch.zeros(1, 1).double(), theta.reshape(1, 1)
         critic = Critic(lambda x: psi * x)
         adversarial = pair.discriminator(real=critic(real), fake=critic(fake))
@@ -44,7 +50,12 @@ class DiracGAN:
         return d_loss, pair.generator(real=psi * real, fake=psi * fake)
 
     def field(self, point: Tensor) -> Tensor:
-        """Direction in which simultaneous gradient descent moves (theta, psi), ``(2,)``."""
+        """Direction in which simultaneous gradient descent moves (theta, psi), ``(2,)``.
+
+        >>> from ganloss import GAMES
+        >>> DiracGAN(GAMES["wgan"]).field(torch.tensor([1.0, 0.5], dtype=torch.float64)).tolist()
+        [0.5, -1.0]
+        """
         theta, psi = point.unbind()
         return torch.stack([self._theta_step(theta, psi), self._psi_step(theta, psi)])
 
@@ -57,7 +68,12 @@ class DiracGAN:
         return -_slope(self.losses(theta.detach(), psi)[0], psi)
 
     def jacobian(self, step: float = 1e-4) -> Tensor:
-        """Jacobian of the field at the equilibrium, by central differences, ``(2, 2)``."""
+        """Jacobian of the field at the equilibrium, by central differences, ``(2, 2)``.
+
+        >>> from ganloss import GAMES
+        >>> DiracGAN(GAMES["wgan"]).jacobian().round(decimals=6).tolist()
+        [[0.0, 1.0], [-1.0, 0.0]]
+        """
         columns = [
             (self.field(step * axis) - self.field(-step * axis)) / (2 * step)
             for axis in torch.eye(2, dtype=torch.float64)
@@ -88,6 +104,10 @@ class DiracGAN:
             lr: learning rate of both.
             start: first point.
             alternating: D moves first and G answers, as in practice; otherwise both at once.
+
+        >>> from ganloss import GAMES
+        >>> DiracGAN(GAMES["wgan"]).trajectory(2, lr=0.5).tolist()
+        [[1.0, 1.0], [1.5, 0.5], [1.75, -0.25]]
         """
         theta, psi = (torch.tensor(value, dtype=torch.float64) for value in start)
         points = [torch.stack([theta, psi])]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganloss._errors import UsageError
-from ganloss._importing import import_typed
+from ganloss._importing import import_typed, names_in
 from ganloss._lazy import suggest
 
 #: Arguments that losses need and that have no default, as the battery's images have them.
@@ -21,12 +21,18 @@ def load(target: str) -> Any:
 
     Raises:
         UsageError: there is no such module or name, or the class needs arguments.
+
+    >>> load("ganloss:Hinge(margin=2.0)")
+    Hinge(margin=2.0, fake_margin=None)
+    >>> load("ganloss")
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: 'ganloss' names no loss; write MODULE:NAME, e.g. losses.py:MyLoss
     """
     module_name, _, expression = target.partition(":")
     if not expression:
         raise UsageError(f"{target!r} names no loss; write MODULE:NAME, e.g. losses.py:MyLoss")
     module = import_typed(module_name)
-    return build(expression, vars(module), module_name)
+    return build(expression, names_in(module, expression), module_name)
 
 
 def build(expression: str, names: Mapping[str, Any], where: str) -> Any:

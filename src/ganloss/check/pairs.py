@@ -17,7 +17,12 @@ Player = Literal["discriminator", "generator"]
 
 
 def check_pair(pair: Any, reference: Any = None) -> list[Finding]:
-    """Findings about a pair: an object with ``discriminator(real=, fake=)`` and ``generator``."""
+    """Findings about a pair: an object with ``discriminator(real=, fake=)`` and ``generator``.
+
+    >>> from ganloss import Wasserstein
+    >>> {finding.verdict for finding in check_pair(Wasserstein())} <= {"ok", "skipped"}
+    True
+    """
     findings: list[Finding] = []
     for player in ("discriminator", "generator"):
         other = None if reference is None else _subject(reference, player)
@@ -26,7 +31,13 @@ def check_pair(pair: Any, reference: Any = None) -> list[Finding]:
 
 
 def check_side(function: Callable[..., Tensor], reference: Any, player: Player) -> list[Finding]:
-    """Findings about one player's loss, a function, beside that side of a reference pair."""
+    """Findings about one player's loss, a function, beside that side of a reference pair.
+
+    >>> from ganloss import Hinge, Wasserstein
+    >>> d = Wasserstein().discriminator
+    >>> any(f.verdict == "failed" for f in check_side(d, Hinge(), "discriminator"))
+    True
+    """
     call = _by_name(function, player)
     subject = _subject_of_calls(call, None, player, needs_real=player == "discriminator")
     return _check_player(subject, _subject(reference, player), player)

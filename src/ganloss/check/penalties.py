@@ -16,7 +16,16 @@ Penalised: TypeAlias = "_Call"
 
 
 def check_penalty(penalty: Any, reference: Any = None) -> list[Finding]:
-    """Findings about a penalty, called with a critic and real and fake samples."""
+    """Findings about a penalty, called with a critic and real and fake samples.
+
+    >>> from ganloss import R1
+    >>> any(finding.verdict == "failed" for finding in check_penalty(R1()))
+    False
+    >>> def constant(critic, *, real):
+    ...     return torch.tensor(0.0)
+    >>> check_penalty(constant)[0].detail
+    'it has no graph: pass create_graph=True to autograd.grad'
+    """
     call = _by_name(penalty)
     weights_only = getattr(penalty, "of_weights", False)
     findings = examine(call, _OF_WEIGHTS if weights_only else _EVERY)

@@ -235,7 +235,14 @@ def _the_least_is_where_it_should_be(subject: Subject) -> None:
 
 
 def agrees_with(reference: Subject) -> object:
-    """Build the property that values and gradients are those of a reference."""
+    """Build the property that values and gradients are those of a reference.
+
+    >>> from ganloss.check import term_inputs
+    >>> half, whole = (term_inputs.image(lambda x, c=c: c * x.mean()) for c in (0.5, 1.0))
+    >>> agrees_with(whole)(half)
+    Traceback (most recent call last):
+    ganloss.check._report.Wrong: ...
+    """
 
     def agrees(subject: Subject) -> None:
         """Values and gradients are those of the reference."""
@@ -257,7 +264,14 @@ def _agree(subject: Subject, reference: Subject, inputs: Inputs, where: str) -> 
 
 
 def is_a_value(thing: object) -> None:
-    """It is a value: equal to its copies, unchangeable, and it survives a pickle."""
+    """It is a value: equal to its copies, unchangeable, and it survives a pickle.
+
+    >>> from ganloss import Hinge
+    >>> is_a_value(Hinge())
+    >>> is_a_value(lambda x: x)
+    Traceback (most recent call last):
+    ganloss.check._report.NotApplicable: ...
+    """
     import pickle
 
     if isinstance(thing, torch.nn.Module):

@@ -12,7 +12,13 @@ _CLASSES = 4
 
 
 def image(term: Any) -> Subject:
-    """Terms of one batch of images, ``term(input)``."""
+    """Terms of one batch of images, ``term(input)``.
+
+    >>> from ganloss import TotalVariation
+    >>> subject = image(TotalVariation())
+    >>> [tuple(x.shape) for x in subject.draw(2, 0).values()]
+    [(2, 3, 8, 8)]
+    """
 
     def call(inputs: Inputs) -> Tensor:
         return term(inputs["input"])
@@ -41,7 +47,14 @@ def image(term: Any) -> Subject:
 
 
 def patches(term: Any) -> Subject:
-    """Terms of features at several places, ``term(fake=[(N, S, C)], real=...)``."""
+    """Terms of features at several places, ``term(fake=[(N, S, C)], real=...)``.
+
+    >>> from ganloss import PatchNCE
+    >>> subject = patches(PatchNCE())
+    >>> inputs = subject.draw(2, 0)
+    >>> [tuple(x.shape) for x in inputs["real"]], subject.call(inputs).shape
+    ([(2, 5, 3), (2, 4, 6)], torch.Size([]))
+    """
 
     def call(inputs: Inputs) -> Tensor:
         return term(fake=inputs["fake"], real=inputs["real"])
@@ -77,7 +90,13 @@ def patches(term: Any) -> Subject:
 
 
 def labels(term: Any) -> Subject:
-    """Terms of classifiers with a side for each player, which are added for the checks."""
+    """Terms of classifiers with a side for each player, which are added for the checks.
+
+    >>> from ganloss import AuxiliaryClassifier
+    >>> subject = labels(AuxiliaryClassifier())
+    >>> sorted(subject.draw(2, 0))
+    ['fake', 'fake_labels', 'real', 'real_labels']
+    """
     sides = [term.discriminator, term.generator]
     logits = sorted({n for side in sides for n in parameters(side) if not n.endswith("_labels")})
 
@@ -115,7 +134,13 @@ def labels(term: Any) -> Subject:
 
 
 def embeddings(term: Any) -> Subject:
-    """Terms of embeddings of samples and of their classes."""
+    """Terms of embeddings of samples and of their classes.
+
+    >>> from ganloss import ConditionalContrastive
+    >>> subject = embeddings(ConditionalContrastive())
+    >>> subject.draw(3, 0)["labels"].tolist()
+    [0.0, 1.0, 0.0]
+    """
 
     def call(inputs: Inputs) -> Tensor:
         return term(**_with_integers(inputs, "labels"))
@@ -153,7 +178,12 @@ def embeddings(term: Any) -> Subject:
 
 
 def codes(term: Any) -> Subject:
-    """Terms of codes and what a network reads of them."""
+    """Terms of codes and what a network reads of them.
+
+    >>> from ganloss import MutualInformation
+    >>> sorted(codes(MutualInformation()).draw(2, 0))
+    ['categories', 'codes', 'log_variance', 'logits', 'mean']
+    """
 
     def call(inputs: Inputs) -> Tensor:
         return term(**_with_integers(inputs, "categories"))

@@ -63,6 +63,12 @@ def check_term(term: Any, reference: Any = None, shape: Shape | None = None) -> 
         term: a :class:`~ganloss.Term`, or any callable of the given shape.
         reference: a term it should agree with.
         shape: how it is called; found out from its parameters if None.
+
+    >>> from ganloss import L1, MSE
+    >>> any(finding.verdict == "failed" for finding in check_term(L1()))
+    False
+    >>> check_term(L1(), MSE())[-2].verdict
+    'failed'
     """
     shape = shape or _guess(term)
     try:
@@ -76,7 +82,12 @@ def check_term(term: Any, reference: Any = None, shape: Shape | None = None) -> 
 
 
 def shape_of(thing: object) -> Shape | None:
-    """How one of our own terms is called, or None for anything else and for images."""
+    """How one of our own terms is called, or None for anything else and for images.
+
+    >>> from ganloss import KLDivergence, L1
+    >>> shape_of(KLDivergence()), shape_of(L1())
+    ('classes', None)
+    """
     return next((shape for name, shape in SHAPES.items() if type(thing) is TERMS[name]), None)
 
 

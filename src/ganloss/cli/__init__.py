@@ -50,6 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 ok, 1 internal, 2 usage, 3 data, 4 weights, 5 diverged, 6 disk, permission, lock or memory,
     7 checkpoint, 130 interrupted.
+
+    >>> main(["--version"]) == main(["help"])  # doctest: +ELLIPSIS
+    ganloss ...
+    True
     """
     _use_utf8()
     _be_quiet()

@@ -23,7 +23,14 @@ class _Parser(argparse.ArgumentParser):
 
 
 def run(arguments: list[str]) -> int:
-    """Run ``ganloss check MODULE:NAME [--as NAME]``; 1 when a check failed."""
+    """Run ``ganloss check MODULE:NAME [--as NAME]``; 1 when a check failed.
+
+    >>> run(["ganloss:L1"])  # doctest: +ELLIPSIS
+    L1() as a term
+      ok      The loss of a batch is one finite number with a gradient
+    ...
+    0
+    """
     parser = _Parser(
         prog="ganloss check",
         description=_HELP,

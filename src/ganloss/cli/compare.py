@@ -19,7 +19,12 @@ _LEFT_OUT = ("seed", "devices", "epochs")
 
 
 def run(arguments: list[str]) -> int:
-    """Run ``ganloss compare ...``."""
+    """Run ``ganloss compare ...``.
+
+    >>> run(["--data", "demo:ring", "--losses", "ns"])
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: a comparison takes at least two variants...
+    """
     kind = _kind(arguments)
     parser = _parser(kind)
     values = parser.parse(arguments)

@@ -35,7 +35,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def run(arguments: list[str]) -> int:
-    """Run ``ganloss data check PATH [--sheet FILE] [--no-sheet]``; 3 when training would stop."""
+    """Run ``ganloss data check PATH [--sheet FILE] [--no-sheet]``; 3 when training would stop.
+
+    >>> run(["photos"])
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: write `ganloss data check PATH`, not `ganloss data photos`
+    """
     if arguments[:1] not in (["check"], ["-h"], ["--help"]):
         given = f", not `ganloss data {arguments[0]}`" if arguments else ""
         raise UsageError(f"write `ganloss data check PATH`{given}")
@@ -127,7 +132,14 @@ def _write_sheet(found: "Survey", path: Path, console: "Console") -> None:
 
 
 def commands(found: "Survey") -> list[str]:
-    """The commands that train on these data."""
+    """The commands that train on these data.
+
+    >>> from ganloss.data.files import Source
+    >>> from ganloss.data.survey import Survey
+    >>> found = Survey(Source(Path("photos"), (), {}), "flat", {}, {}, {}, (), image_size=32)
+    >>> commands(found)
+    ['train     ganloss train generate --data photos --image-size 32']
+    """
     path, size = found.source.path, found.image_size
     if found.kind == "domains":
         # With partners for all of them it may be either; without, domains are what there is.

@@ -46,7 +46,12 @@ _SHOWS = {
 
 
 def run(arguments: list[str]) -> int:
-    """Run ``ganloss demo [digits|ring|restore|translate] [--seed N] [--out DIR] [--steps N]``."""
+    """Run ``ganloss demo [digits|ring|restore|translate] [--seed N] [--out DIR] [--steps N]``.
+
+    >>> run(["digit"])
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: no demo 'digit'...
+    """
     name, rest = "digits", list(arguments)
     if rest and not rest[0].startswith("-"):
         name = rest.pop(0)

@@ -24,7 +24,12 @@ PACKAGES = (
 
 
 def run(arguments: list[str]) -> int:
-    """Run ``ganloss doctor``."""
+    """Run ``ganloss doctor``.
+
+    >>> run(["gpu"])
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: doctor takes no arguments, and was given 'gpu'
+    """
     if arguments and arguments[0] not in ("-h", "--help"):
         raise UsageError(f"doctor takes no arguments, and was given {arguments[0]!r}")
     text = (

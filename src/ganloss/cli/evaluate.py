@@ -32,7 +32,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def run(arguments: list[str]) -> int:
-    """Run ``ganloss evaluate REAL FAKE ...``."""
+    """Run ``ganloss evaluate REAL FAKE ...``.
+
+    >>> run(["no-such-folder", "demo:digits"])
+    Traceback (most recent call last):
+    ganloss._errors.DataError: ...
+    """
     options = _parser().parse_args(arguments)
     _say(f"{options.fake} against {options.real}")
 

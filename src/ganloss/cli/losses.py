@@ -26,7 +26,14 @@ _PLURALS = {
 
 
 def run(arguments: list[str]) -> int:
-    """Run ``ganloss losses [list | show NAME [--bibtex]]``."""
+    """Run ``ganloss losses [list | show NAME [--bibtex]]``.
+
+    >>> run(["show", "l1"])  # doctest: +ELLIPSIS
+    l1  term, ganloss.L1
+    Mean absolute error.
+    ...
+    0
+    """
     words = [word for word in arguments if not word.startswith("-")]
     flags = {word for word in arguments if word.startswith("-")}
     if flags & {"-h", "--help"}:

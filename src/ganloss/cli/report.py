@@ -6,7 +6,12 @@ from ganloss.cli._parser import Parser
 
 
 def run(arguments: list[str]) -> int:
-    """Run ``ganloss report DIR``."""
+    """Run ``ganloss report DIR``.
+
+    >>> run(["no-such-folder"])
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: no-such-folder is no comparison: it has no plan.yaml...
+    """
     parser = Parser(
         "ganloss report", "Write report.html of a comparison from what is in its folder."
     )

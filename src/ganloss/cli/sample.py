@@ -24,7 +24,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def run(arguments: list[str]) -> int:
-    """Run ``ganloss sample RUN [--seeds 0-63] [--out DIR] [--no-files] [--walk]``."""
+    """Run ``ganloss sample RUN [--seeds 0-63] [--out DIR] [--no-files] [--walk]``.
+
+    >>> run(["no-such-run"])
+    Traceback (most recent call last):
+    ganloss._errors.CheckpointError: there is no generator in no-such-run...
+    """
     parser = _Parser(
         prog="ganloss sample",
         description=_HELP,

@@ -20,7 +20,12 @@ _MEANINGS = {
 
 
 def run(arguments: list[str]) -> int:
-    """Run ``ganloss train TASK ...``."""
+    """Run ``ganloss train TASK ...``.
+
+    >>> run(["no-such-task"])
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: no task 'no-such-task'; tasks: generate, paired, unpaired
+    """
     if not arguments or arguments[0] in ("-h", "--help"):
         tasks = "\n".join(f"  {task:<10}{help}" for task, help in _MEANINGS.items())
         from ganloss.cli._progress import announce

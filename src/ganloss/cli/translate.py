@@ -24,7 +24,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def run(arguments: list[str]) -> int:
-    """Run ``ganloss translate RUN IMAGES [--out DIR] [--direction BtoA] [--tile N]``."""
+    """Run ``ganloss translate RUN IMAGES [--out DIR] [--direction BtoA] [--tile N]``.
+
+    >>> run(["no-such-run", "photos"])
+    Traceback (most recent call last):
+    ganloss._errors.CheckpointError: there is no generator in no-such-run...
+    """
     parser = _Parser(
         prog="ganloss translate",
         description=_HELP,

@@ -20,7 +20,12 @@ On a machine without a network, put a file that was downloaded elsewhere into ei
 
 
 def run(arguments: list[str]) -> int:
-    """Run ``ganloss weights [list | fetch NAME | path NAME]``."""
+    """Run ``ganloss weights [list | fetch NAME | path NAME]``.
+
+    >>> run(["find"])
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: weights takes list, fetch NAME or path NAME, ...
+    """
     if arguments and arguments[0] in ("-h", "--help"):
         _say(_HELP.rstrip())
         return 0

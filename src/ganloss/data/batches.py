@@ -22,6 +22,15 @@ class Batches:
         hardware: device, number format and processes.
         mirror: flip each image left to right with probability one half.
         labels: class of each sample, ``(N,)``.
+
+    >>> batches = Batches(
+    ...     torch.zeros(6, 1, 8, 8, dtype=torch.uint8), batch_size=4, seed=0, hardware=Hardware(),
+    ...     mirror=True, labels=torch.arange(6),
+    ... )
+    >>> batches(0).shape, batches(0).unique()
+    (torch.Size([4, 1, 8, 8]), tensor([-1.]))
+    >>> sorted(set(batches.labels(0).tolist()) | set(batches.labels(1).tolist()))
+    [0, 1, 2, 3, 4, 5]
     """
 
     def __init__(
@@ -67,7 +76,11 @@ class Batches:
 
 
 def take(samples: Tensor | LazyImages, rows: Tensor) -> Tensor:
-    """Give some samples, wherever they are kept."""
+    """Give some samples, wherever they are kept.
+
+    >>> take(torch.tensor([5, 6, 7]), torch.tensor([2, 0]))
+    tensor([7, 5])
+    """
     return samples[rows.to(samples.device)] if isinstance(samples, Tensor) else samples[rows]
 
 

@@ -42,6 +42,17 @@ class Transform:
         size: side of the square images.
         channels: 1 or 3.
         fit: cut the middle square out, pad to a square, or stretch.
+
+    >>> transform = Transform(size=32, channels=3, fit="crop")
+    >>> transform.bytes
+    3072
+    >>> from tempfile import TemporaryDirectory
+    >>> from PIL import Image
+    >>> from ganloss.data.files import list_images
+    >>> with TemporaryDirectory() as folder:
+    ...     Image.new("RGB", (40, 48)).save(Path(folder) / "a.png")
+    ...     transform.read(list_images(Path(folder)).files[0]).shape
+    (3, 32, 32)
     """
 
     size: int
@@ -69,6 +80,9 @@ class Decoded:
         rows: which of the files they are, in order.
         skipped: files that could not be read, with the reason.
         where: where they are kept, in words.
+
+    >>> Decoded(torch.zeros(1, 1, 8, 8, dtype=torch.uint8), (0,), (), "in memory").where
+    'in memory'
     """
 
     images: "Tensor | LazyImages"
@@ -84,6 +98,10 @@ class LazyImages:
         files: one for each image.
         transform: how they become pixels.
         workers: threads that decode.
+
+    >>> none = LazyImages([], Transform(32, 3, "crop"), workers=1)
+    >>> none.shape, none.numel()
+    ((0, 3, 32, 32), 0)
     """
 
     def __init__(self, files: Sequence[ImageFile], transform: Transform, workers: int) -> None:
@@ -128,7 +146,12 @@ class LazyImages:
 
 
 def decode(source: Source, transform: Transform, keep: Keep, workers: int) -> Decoded:
-    """Decode the files of a source, or take them from the cache."""
+    """Decode the files of a source, or take them from the cache.
+
+    >>> nothing = Source(Path("photos"), (), {})
+    >>> decode(nothing, Transform(32, 3, "crop"), "off", workers=1).where
+    'decoded again for every batch'
+    """
     if keep == "off" or len(source.files) * transform.bytes > CAP_BYTES:
         lazy = LazyImages(source.files, transform, workers)
         return Decoded(lazy, tuple(range(len(lazy))), (), "decoded again for every batch")
@@ -141,7 +164,11 @@ def decode(source: Source, transform: Transform, keep: Keep, workers: int) -> De
 
 
 def cache_folder() -> Path:
-    """Folder of the cache; ``GANLOSS_CACHE`` names another one."""
+    """Folder of the cache; ``GANLOSS_CACHE`` names another one.
+
+    >>> cache_folder().is_absolute()
+    True
+    """
     from platformdirs import user_cache_path
 
     named = os.environ.get("GANLOSS_CACHE")
@@ -260,6 +287,10 @@ def _megabytes(images: Tensor) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Say in a line why a file cannot be read."""
+    """Say in a line why a file cannot be read.
+
+    >>> reason(ValueError("truncated file <_io.BytesIO object at 0x7f>")), reason(KeyError())
+    ('truncated file', 'KeyError')
+    """
     line = str(error).partition("\n")[0].partition(" <_io.")[0]  # Pillow names the stream
     return line or type(error).__name__

@@ -28,6 +28,9 @@ class Header(NamedTuple):
         width: of the upright image.
         height: of the upright image.
         mode: Pillow's name of the kind of pixels.
+
+    >>> Header(640, 480, "LA").gray, Header(640, 480, "RGB").gray
+    (False, False)
     """
 
     width: int
@@ -45,6 +48,15 @@ def read_header(file: ImageFile) -> Header:
 
     Raises:
         OSError, ValueError, SyntaxError: the file is no image, or far too large.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from PIL import Image
+    >>> from ganloss.data.files import list_images
+    >>> with TemporaryDirectory() as folder:
+    ...     Image.new("L", (40, 48)).save(Path(folder) / "a.png")
+    ...     read_header(list_images(Path(folder)).files[0])
+    Header(width=40, height=48, mode='L')
     """
     with file.open() as stream, opened(stream) as image:
         turned = image.getexif().get(_ORIENTATION, 1) >= 5
@@ -58,6 +70,16 @@ def read_upright(file: ImageFile) -> "Image.Image":
 
     Raises:
         OSError, ValueError, SyntaxError: the file is no image, damaged or far too large.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from PIL import Image
+    >>> from ganloss.data.files import list_images
+    >>> with TemporaryDirectory() as folder:
+    ...     Image.new("RGBA", (4, 3)).save(Path(folder) / "a.png")  # transparent all over
+    ...     upright = read_upright(list_images(Path(folder)).files[0])
+    >>> upright.mode, upright.size, upright.getpixel((0, 0))
+    ('RGB', (4, 3), (255, 255, 255))
     """
     from PIL import ImageOps
 
@@ -71,6 +93,15 @@ def read_square(file: ImageFile, size: int, fit: Fit, *, gray: bool = False) -> 
 
     Raises:
         OSError, ValueError, SyntaxError: the file is no image, damaged or far too large.
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from PIL import Image
+    >>> from ganloss.data.files import list_images
+    >>> with TemporaryDirectory() as folder:
+    ...     Image.new("RGB", (40, 48)).save(Path(folder) / "a.png")
+    ...     read_square(list_images(Path(folder)).files[0], 16, "crop", gray=True).shape
+    (16, 16, 1)
     """
     image = fitted(read_upright(file), (size, size), fit)
     array = np.asarray(image.convert("L") if gray else image)
@@ -78,7 +109,13 @@ def read_square(file: ImageFile, size: int, fit: Fit, *, gray: bool = False) -> 
 
 
 def fitted(image: "Image.Image", size: tuple[int, int], fit: Fit) -> "Image.Image":
-    """Bring an image to a size."""
+    """Bring an image to a size.
+
+    >>> from PIL import Image
+    >>> wide = Image.new("L", (40, 20), 255)
+    >>> [fitted(wide, (8, 8), fit).getpixel((4, 0)) for fit in ("crop", "pad", "stretch")]
+    [255, 0, 255]
+    """
     from PIL import Image, ImageOps
 
     filters = Image.Resampling.LANCZOS
@@ -96,6 +133,10 @@ def opened(stream: object) -> "Image.Image":
 
     Raises:
         OSError, ValueError, SyntaxError: the file is no image or far too large.
+
+    >>> opened("no-such-file.png")
+    Traceback (most recent call last):
+    FileNotFoundError: [Errno 2] No such file or directory: ...
     """
     from PIL import Image
 

@@ -62,11 +62,19 @@ class Degradation:
 
     @property
     def scale(self) -> int:
-        """How many times smaller the result is."""
+        """How many times smaller the result is.
+
+        >>> Degradation.parse("downscale=4").scale, Degradation.parse("noise=25").scale
+        (4, 1)
+        """
         return int(self.amount) if self.kind == "downscale" else 1
 
     def channels(self, given: int) -> int:
-        """Channels of the result."""
+        """Channels of the result.
+
+        >>> Degradation.parse("gray").channels(3), Degradation.parse("noise=25").channels(3)
+        (1, 3)
+        """
         return 1 if self.kind == "gray" else given
 
     def __str__(self) -> str:

@@ -28,6 +28,10 @@ class DigitsSplit:
         train_labels: ``(900,)``.
         held_out_images: ``(897, 1, 8, 8)``, uint8; never trained on.
         held_out_labels: ``(897,)``.
+
+    >>> split = digits()
+    >>> len(split.train_images), len(split.held_out_labels)
+    (900, 897)
     """
 
     train_images: Tensor
@@ -58,6 +62,11 @@ def stacked(images: Tensor, labels: Tensor, count: int, seed: int) -> tuple[Tens
     References:
         Metz et al., "Unrolled Generative Adversarial Networks", ICLR 2017, arXiv:1611.02163,
         section 3.3.1 (there of MNIST).
+
+    >>> images = torch.zeros(10, 1, 8, 8, dtype=torch.uint8)
+    >>> triples, numbers = stacked(images, torch.arange(10), count=5, seed=0)
+    >>> triples.shape, numbers.max().item() < 1000
+    (torch.Size([5, 3, 8, 8]), True)
     """
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randint(len(images), (count, 3), generator=generator)
@@ -146,6 +155,12 @@ def demo_set(name: str, image_size: int | None = None, cond: bool = False) -> Im
 
     Raises:
         UsageError: an unknown name, or a size or classes it does not come with.
+
+    >>> demo_set("digits").shape
+    (1, 8, 8)
+    >>> demo_set("digit")
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: no bundled set demo:digit...
     """
     if name not in DEMO_SETS:
         known = ", ".join(f"demo:{known}" for known in DEMO_SETS)

@@ -25,6 +25,10 @@ def demo_pairs(name: str, image_size: int | None, direction: Direction, matched:
 
     Raises:
         UsageError: an unknown name, or a size it does not come with.
+
+    >>> pairs = demo_pairs("sketches", 32, "AtoB", matched=True)
+    >>> pairs.inputs.shape[1:], pairs.targets.shape[1:]
+    (torch.Size([3, 32, 32]), torch.Size([1, 32, 32]))
     """
     size = image_size or _SIZES[1]
     if name not in DEMO_PAIRS:
@@ -57,6 +61,10 @@ def sketch(images: Tensor) -> Tensor:
 
     Returns:
         uint8 ``(N, 1, H, W)``.
+
+    >>> flat = torch.full((1, 3, 8, 8), 128, dtype=torch.uint8)
+    >>> sketch(flat).shape, sketch(flat).unique()  # no contours: a white sheet
+    (torch.Size([1, 1, 8, 8]), tensor([255], dtype=torch.uint8))
     """
     from skimage.color import rgb2gray
     from skimage.filters import sobel
@@ -67,7 +75,11 @@ def sketch(images: Tensor) -> Tensor:
 
 
 def photo(name: str) -> Image.Image:
-    """Load one of scikit-image's photographs in colour."""
+    """Load one of scikit-image's photographs in colour.
+
+    >>> photo("astronaut").size
+    (512, 512)
+    """
     from skimage import data
 
     load: Callable[[], np.ndarray] = getattr(data, name)

@@ -28,6 +28,11 @@ class ImageFile:
         name: path relative to the source, with ``/``, in Unicode's NFC form.
         stamp: changes when the file does.
         open: gives its bytes.
+
+    >>> from io import BytesIO
+    >>> file = ImageFile("cats/young/a.b.png", (0, 0), BytesIO)
+    >>> file.stem, file.folders
+    ('cats/young/a.b', ('cats', 'young'))
     """
 
     name: str
@@ -53,6 +58,12 @@ class Source:
         path: the folder or archive.
         files: its images, sorted by name.
         labels: class number by name, where a ``dataset.json`` says so (StyleGAN's format).
+
+    >>> from io import BytesIO
+    >>> files = (ImageFile(name, (0, 0), BytesIO) for name in ("A/1.png", "A/2.png", "B/1.png"))
+    >>> source = Source(Path("data/horses"), tuple(files), {})
+    >>> source.name, source.top_folders, len(source.below("A").files)
+    ('horses', ('A', 'B'), 2)
     """
 
     path: Path
@@ -90,6 +101,10 @@ def list_images(path: Path) -> Source:
     Raises:
         DataError: nothing is there, or no images; an archive that is damaged, locked by a
             password, leads out of its folder or grows without measure.
+
+    >>> list_images(Path("no-such-folder"))
+    Traceback (most recent call last):
+    ganloss._errors.DataError: there is no folder no-such-folder; check the path, or try ...
     """
     if not path.exists():
         raise DataError(f"there is no folder {path}; check the path, or try --data demo:digits")
@@ -107,7 +122,14 @@ def list_images(path: Path) -> Source:
 
 
 def single_image(path: Path) -> Source:
-    """Give one image file as a source."""
+    """Give one image file as a source.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     (Path(folder) / "a.png").touch()
+    ...     [file.name for file in single_image(Path(folder) / "a.png").files]
+    ['a.png']
+    """
     return Source(path, (_file(path.parent, path),), {})
 
 

@@ -38,6 +38,11 @@ class ImageSet:
         skipped: files that could not be read, with the reason.
         judge: features and classifier that fit this set.
         where: where the pixels are kept, in words.
+
+    >>> import torch
+    >>> cats = ImageSet("cats", torch.zeros(5, 3, 32, 32, dtype=torch.uint8))
+    >>> cats.shape, len(cats.values)
+    ((3, 32, 32), 5)
     """
 
     name: str
@@ -88,6 +93,9 @@ def load_data(
     Raises:
         DataError: nothing usable is there.
         UsageError: an unknown bundled set, or a size or classes it does not come with.
+
+    >>> load_data("demo:digits").shape, load_data("demo:ring").shape
+    ((1, 8, 8), (2,))
     """
     if source in ("demo:ring", "demo:grid"):
         return point_set(source.removeprefix("demo:"), cond)
@@ -106,7 +114,11 @@ def load_images(
     keep: Keep = "disk",
     workers: int | None = None,
 ) -> ImageSet:
-    """Read a data source that holds images; as :func:`load_data`."""
+    """Read a data source that holds images; as :func:`load_data`.
+
+    >>> load_images("demo:digits", cond=True).class_names[:3]
+    ('0', '1', '2')
+    """
     kind, _, name = source.partition(":")
     if kind == "demo":
         from ganloss.data.demo import demo_set
@@ -155,7 +167,11 @@ def _read(
 
 
 def read_headers(files: Sequence[ImageFile], workers: int) -> list[Header | str]:
-    """Read what each file says of itself; a reason in words where it cannot be read."""
+    """Read what each file says of itself; a reason in words where it cannot be read.
+
+    >>> read_headers([], workers=1)
+    []
+    """
 
     def read(file: ImageFile) -> Header | str:
         try:

@@ -21,6 +21,9 @@ class Classes:
     Args:
         labels: class number of each file.
         names: what the classes are called.
+
+    >>> Classes(labels=(0, 1, 1), names=("cats", "dogs")).names[1]
+    'dogs'
     """
 
     labels: tuple[int, ...]
@@ -28,7 +31,17 @@ class Classes:
 
 
 def recognise(source: Source, headers: Sequence[Header | str]) -> Kind:
-    """Tell the layout of a source from its folders and the shapes of its images."""
+    """Tell the layout of a source from its folders and the shapes of its images.
+
+    >>> from pathlib import Path
+    >>> from io import BytesIO
+    >>> from ganloss.data.files import ImageFile
+    >>> def found(*names):
+    ...     files = tuple(ImageFile(name, (0, 0), BytesIO) for name in names)
+    ...     return recognise(Source(Path("x"), files, {}), [Header(32, 32, "RGB")] * len(files))
+    >>> found("1.png", "2.png"), found("a/1.png", "b/1.png"), found("trainA/1.png", "trainB/1.png")
+    ('flat', 'classes', 'domains')
+    """
     if set(DOMAINS) <= set(source.top_folders):
         return "domains"
     if _side_by_side(headers):
@@ -53,6 +66,14 @@ def training_part(source: Source) -> Source:
 
     Raises:
         DataError: the folders are two domains, which are not one set of images.
+
+    >>> from pathlib import Path
+    >>> from io import BytesIO
+    >>> from ganloss.data.files import ImageFile
+    >>> names = ("train/1.png", "train/2.png", "test/3.png")
+    >>> source = Source(Path("x"), tuple(ImageFile(name, (0, 0), BytesIO) for name in names), {})
+    >>> len(training_part(source).files)
+    2
     """
     folders = source.top_folders
     if set(DOMAINS) <= set(folders):
@@ -69,6 +90,13 @@ def classes_of(source: Source) -> Classes:
 
     Raises:
         DataError: there are no classes, or some files have none.
+
+    >>> from pathlib import Path
+    >>> from io import BytesIO
+    >>> from ganloss.data.files import ImageFile
+    >>> names = ("cats/1.png", "dogs/1.png", "dogs/2.png")
+    >>> classes_of(Source(Path("x"), tuple(ImageFile(n, (0, 0), BytesIO) for n in names), {}))
+    Classes(labels=(0, 1, 1), names=('cats', 'dogs'))
     """
     names = [file.name for file in source.files]
     if source.labels:

@@ -42,6 +42,12 @@ class PairSet:
         matched: whether input *i* belongs to target *i*.
         skipped: files that could not be read or have no partner, with the reason.
         where: where the pixels are kept, in words.
+
+    >>> import torch
+    >>> gray, colour = (torch.zeros(4, c, 8, 8, dtype=torch.uint8) for c in (1, 3))
+    >>> pairs = PairSet("maps", gray, colour, None, None, matched=True)
+    >>> pairs.shape, len(pairs.values), pairs.class_names
+    ((3, 8, 8), 4, ())
     """
 
     name: str
@@ -114,6 +120,10 @@ def load_pairs(
     Raises:
         DataError: there are no pairs, or too many files without a partner.
         UsageError: an unknown bundled set.
+
+    >>> load_pairs("no-such-folder")
+    Traceback (most recent call last):
+    ganloss._errors.DataError: there is no folder no-such-folder; ...
     """
     if source.startswith("demo:"):
         from ganloss.data.demo_pairs import demo_pairs
@@ -153,6 +163,10 @@ def load_folders(
 
     Raises:
         DataError: no file of one has a partner in the other, or too many have none.
+
+    >>> load_folders("no-such-folder", "demo")
+    Traceback (most recent call last):
+    ganloss._errors.DataError: there is no folder no-such-folder; ...
     """
     reading = _Reading(image_size, fit, largest, keep, workers or os.cpu_count() or 1, hold_out)
     both = list_images(Path(inputs)), list_images(Path(targets))
@@ -185,6 +199,10 @@ def load_targets(
     Raises:
         DataError: there are too few images, or too many cannot be read.
         UsageError: an unknown bundled set.
+
+    >>> photos = load_targets("demo:photos", 32)
+    >>> photos.inputs is photos.targets, photos.shape
+    (True, (3, 32, 32))
     """
     if source.startswith("demo:"):
         from ganloss.data.demo_pairs import demo_pairs

@@ -20,6 +20,12 @@ class PointSet:
         held_out: as many points, never trained on.
         labels: mode of each point, ``(N,)``, where classes were asked for.
         class_names: what the modes are called.
+
+    >>> points = ring()
+    >>> points.name, points.shape, points.modes.shape, points.where
+    ('ring', (2,), torch.Size([8, 2]), 'in memory')
+    >>> len(points.values) == len(points.held_out)
+    True
     """
 
     name: str
@@ -92,5 +98,9 @@ def _draw(modes: Tensor, spread: float, count: int, seed: int) -> tuple[Tensor, 
 
 
 def point_set(name: str, cond: bool = False) -> PointSet:
-    """Give ``ring`` or ``grid``."""
+    """Give ``ring`` or ``grid``.
+
+    >>> len(point_set("ring").modes), len(point_set("grid").modes)
+    (8, 25)
+    """
     return ring(cond=cond) if name == "ring" else grid(cond=cond)

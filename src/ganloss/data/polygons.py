@@ -26,6 +26,10 @@ class TrianglesSplit:
     Args:
         train: ``(1718, 1, 16, 16)``, uint8.
         held_out: ``(430, 1, 16, 16)``, uint8; never trained on.
+
+    >>> split = triangles()
+    >>> split.train.shape, len(split.held_out)
+    (torch.Size([1718, 1, 16, 16]), 430)
     """
 
     train: Tensor

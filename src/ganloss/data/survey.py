@@ -26,6 +26,9 @@ class Oddity:
         what: in words, with the number of files.
         examples: names of some of them.
         stops: whether training would refuse the data because of it.
+
+    >>> Oddity("2 files cannot be read", ("a.png", "b.png")).stops
+    False
     """
 
     what: str
@@ -46,6 +49,10 @@ class Survey:
         oddities: the most serious first.
         image_size: the default of ``--image-size``.
         pairs: images with a partner of the same name in the other domain.
+
+    >>> few = Oddity("only 3 images", stops=True)
+    >>> Survey(Source(Path("x"), (), {}), "flat", {}, {}, {}, (few,), image_size=32).trainable
+    False
     """
 
     source: Source
@@ -68,6 +75,15 @@ def survey(path: Path, largest: int = 64, workers: int = 4) -> Survey:
 
     Raises:
         DataError: nothing usable is there.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from PIL import Image
+    >>> with TemporaryDirectory() as folder:
+    ...     for i in range(20):
+    ...         Image.new("RGB", (40, 48), (i, 0, 0)).save(Path(folder) / f"{i}.png")
+    ...     found = survey(Path(folder))
+    >>> found.kind, found.sizes, found.image_size
+    ('flat', {(40, 48): 20}, 32)
     """
     source = list_images(path)
     headers = read_headers(source.files, workers)

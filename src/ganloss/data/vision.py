@@ -36,6 +36,10 @@ def vision_set(name: str, image_size: int | None, fit: Fit, largest: int, cond: 
     Raises:
         UsageError: not one of the known names.
         DataError: it is not there and cannot be downloaded.
+
+    >>> vision_set("CIFAR", None, "crop", 64, cond=False)
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: no set torchvision:CIFAR...
     """
     known = {spelled.lower(): spelled for spelled in _SETS}
     if name.lower() not in known:

@@ -54,6 +54,14 @@ def save(state: Mapping[str, Any], path: Path) -> None:
 
     Raises:
         StorageError: the disk is full or the folder is not writable.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "checkpoint.pt"
+    ...     save({"step": 3, "weights": torch.ones(2)}, path)
+    ...     state = load(path)
+    >>> state["step"], state["weights"]
+    (3, tensor([1., 1.]))
     """
     payload = {"schema": SCHEMA, "digest": digest(state), "state": dict(state)}
     write_atomically(path, lambda stream: torch.save(payload, stream))
@@ -64,6 +72,12 @@ def write_atomically(path: Path, write: Any) -> None:
 
     Raises:
         StorageError: with what stood in the way and how to mend it.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_atomically(Path(folder) / "a", lambda stream: stream.write(b"whole"))
+    ...     print([(path.name, path.read_bytes()) for path in Path(folder).iterdir()])
+    [('a', b'whole')]
     """
     temporary: str | None = None
     try:
@@ -96,6 +110,10 @@ def load(path: Path) -> dict[str, Any]:
 
     Raises:
         CheckpointError: missing, truncated, altered, or of another version.
+
+    >>> load(Path("no-such-file.pt"))
+    Traceback (most recent call last):
+    ganloss._errors.CheckpointError: there is no checkpoint no-such-file.pt; ...
     """
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint {path}; start without --resume")

@@ -41,6 +41,19 @@ class Hardware:
             player) or ``"64"``.
         rank: number of this process.
         processes: how many there are.
+
+    >>> alone = Hardware()
+    >>> str(alone), alone.is_main, alone.dtype, alone.share(64)
+    ('cpu, 1 process', True, torch.float32, (0, 64))
+    >>> alone.mean(torch.tensor([1.0])), alone.gather(torch.ones(2)), alone.broadcast("name")
+    (tensor([1.]), tensor([1., 1.]), 'name')
+    >>> with alone.autocast():
+    ...     torch.mm(torch.eye(2), torch.eye(2)).dtype
+    torch.float32
+    >>> alone.average_gradients([]), alone.barrier(), alone.leave()
+    (None, None, None)
+    >>> alone.loss_scaler().enabled
+    False
     """
 
     device: torch.device = _CPU
@@ -138,7 +151,11 @@ class Hardware:
 
 
 def lost_a_process(error: BaseException) -> bool:
-    """Whether an error says that another process of this run has gone away."""
+    """Whether an error says that another process of this run has gone away.
+
+    >>> lost_a_process(RuntimeError("shapes do not match"))
+    False
+    """
     distributed = torch.distributed
     if not distributed.is_available():
         return False
@@ -159,6 +176,12 @@ def connect(
     Raises:
         UsageError: the device is not there, does not know the precision, or is not told how to
             find the other machines.
+
+    >>> connect("cpu")
+    Hardware(device=device(type='cpu'), precision='32', rank=0, processes=1)
+    >>> connect("abacus")
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: ...
     """
     _check_device(device)
     launch = find_launch(os.environ)

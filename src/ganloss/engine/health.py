@@ -29,6 +29,9 @@ class Verdict:
     Args:
         level: ``"good"``, ``"watch"`` or ``"bad"``.
         sentence: what was seen, with its numbers, and what may help.
+
+    >>> Verdict("good", "The players are balanced.").level
+    'good'
     """
 
     level: Level

@@ -18,6 +18,9 @@ class Launch:
         here: how many of them on this machine.
         id: the same for every process and every attempt; empty where there is none.
         restarts: how often all of them were started again.
+
+    >>> Launch().may_continue, Launch("torchrun", processes=2, here=2, id="a").may_continue
+    (False, False)
     """
 
     by: Launcher = ""

@@ -28,6 +28,9 @@ class StepRecord:
         losses: last losses of each phase.
         gradient_norms: norm of each phase's last gradient before clipping; empty unless measured.
         scalers: under fp16, the loss scale of each phase, and how many updates it has skipped.
+
+    >>> StepRecord(losses={}).gradient_norms
+    {}
     """
 
     losses: Mapping[str, Losses]
@@ -61,6 +64,21 @@ class Engine:
             trained in micro-batches looks at the whole batch.
         ValueError: two phases share a name; optimisers and phases do not match; an optimiser
             holds parameters its phase does not train.
+
+    >>> from ganloss.objective import WeightedSum
+    >>> line, objective = nn.Linear(1, 1), WeightedSum(error=1.0)
+    >>> def loss(turn):
+    ...     return objective(error=(line(turn.real) - 3).square().mean())
+    >>> engine = Engine(
+    ...     [Phase("g", line, loss)], {"g": torch.optim.SGD(line.parameters(), lr=0.1)},
+    ...     batches=lambda k: torch.ones(4, 1), batch_size=4,
+    ... )
+    >>> first, *_, last = [engine.advance().losses["g"].total.item() for _ in range(20)]
+    >>> engine.step, last < 1e-3 * first, engine.not_finite(), engine.rates
+    (20, True, [], {})
+    >>> engine.peek_batch()[0].shape
+    torch.Size([4, 1])
+    >>> engine.load(engine.state())
     """
 
     def __init__(

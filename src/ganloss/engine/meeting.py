@@ -22,6 +22,13 @@ def fresh_store(store: Store, rank: int, processes: int) -> Store:
 
     Raises:
         DistStoreError: the others do not come.
+
+    >>> from torch.distributed import HashStore
+    >>> store = HashStore()
+    >>> part = fresh_store(store, rank=0, processes=1)
+    >>> part.set("port", "1")
+    >>> part.get("port"), store.check(["port"])  # the store itself has no such name
+    (b'1', False)
     """
     if rank == 0:
         return PrefixStore(_answer(store, processes), store)

@@ -20,6 +20,10 @@ class Turn:
         labels: classes of the real samples, where there are classes.
         source: what is translated: the inputs that belong to the real samples, or images of the
             other domain.
+
+    >>> import torch
+    >>> Turn(0, torch.zeros(4, 2), Draws(seed=0, step=0, rows=4)).part(2, 2).real.shape
+    torch.Size([2, 2])
     """
 
     step: int
@@ -56,6 +60,12 @@ class Phase:
         loss: what it minimises.
         repeats: updates per step, each on a fresh batch.
         after_update: called after each update, e.g. to clip weights.
+
+    >>> from ganloss.objective import WeightedSum
+    >>> network, objective = nn.Linear(1, 1), WeightedSum(size=1.0)
+    >>> phase = Phase("d", network, lambda turn: objective(size=network(turn.real).mean()))
+    >>> phase.name, phase.repeats
+    ('d', 1)
     """
 
     name: str

@@ -53,7 +53,11 @@ class LossScaler:
         return self._scaler.scale(self._one)
 
     def scaled(self, loss: Tensor) -> Tensor:
-        """Multiply a loss by the scale."""
+        """Multiply a loss by the scale.
+
+        >>> LossScaler(torch.device("cpu")).scaled(torch.tensor(2.0))
+        tensor(131072.)
+        """
         return self._scaler.scale(loss)
 
     def unscale(self, optimiser: torch.optim.Optimizer) -> None:
@@ -62,7 +66,11 @@ class LossScaler:
             self._scaler.unscale_(optimiser)
 
     def excuses(self, gradients: Mapping[str, Tensor]) -> bool:
-        """Whether these gradients only say that the scale is too large; waits for the device."""
+        """Whether these gradients only say that the scale is too large; waits for the device.
+
+        >>> LossScaler(torch.device("cpu")).excuses({"weight": torch.tensor([torch.inf])})
+        True
+        """
         if not self.enabled or self.scale <= SMALLEST_SCALE:
             return False
         return not all(gradient.isfinite().all() for gradient in gradients.values())

@@ -31,7 +31,16 @@ _FINAL = ("finished", "diverged")
 
 
 class Watcher(Protocol):
-    """Where a comparison tells how it goes."""
+    """Where a comparison tells how it goes.
+
+    >>> class Quiet:
+    ...     def started(self, folder, plan, jobs, ended): ...
+    ...     def progressed(self, job, done): ...
+    ...     def ended(self, row): ...
+    >>> watcher: Watcher = Quiet()
+    >>> watcher.started(Path(), None, [], []), watcher.progressed("ns-s0", 0.5), watcher.ended({})
+    (None, None, None)
+    """
 
     def started(self, folder: Path, plan: Plan, jobs: Sequence[Job], ended: Sequence[Row]) -> None:
         """These jobs are to be done; so many have ended before."""
@@ -51,6 +60,14 @@ def create(plan: Plan, out: Path) -> Path:
 
     Raises:
         StorageError: ``out`` is not writable.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.lab.plan import plan
+    >>> planned = plan(GenerateSettings(data="demo:ring", steps=10), ["ns", "r3gan"])
+    >>> with TemporaryDirectory() as out:
+    ...     folder = create(planned, Path(out))
+    ...     folder.name, sorted(path.name for path in folder.iterdir())
+    ('compare-0001-ring', ['env.json', 'jobs', 'plan.yaml', 'runs'])
     """
 
     def name(taken: Sequence[str]) -> str:
@@ -78,7 +95,16 @@ def _words_of(plan: Plan) -> str:
 
 
 def find_resumable(plan: Plan, out: Path) -> Path | None:
-    """Give the newest comparison below ``out`` with this plan, if there is one."""
+    """Give the newest comparison below ``out`` with this plan, if there is one.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.lab.plan import plan
+    >>> planned = plan(GenerateSettings(data="demo:ring", steps=10), ["ns", "r3gan"])
+    >>> with TemporaryDirectory() as out:
+    ...     created = create(planned, Path(out))
+    ...     find_resumable(planned, Path(out)) == created
+    True
+    """
     folders = [p for p in out.iterdir() if _NUMBERED.match(p.name)] if out.is_dir() else []
     for folder in sorted(folders, key=lambda p: p.name, reverse=True):
         with suppress(CheckpointError):

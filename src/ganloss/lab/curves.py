@@ -39,13 +39,34 @@ class Curve:
 
 
 def curves_of(comparison: Comparison, key: str) -> list[Curve]:
-    """A curve for each variant that has scores."""
+    """A curve for each variant that has scores.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.lab.comparison import create
+    >>> from ganloss.lab.plan import plan
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> settings = GenerateSettings(data="demo:ring", steps=10)
+    >>> with TemporaryDirectory() as out:  # planned, nothing has run yet
+    ...     found = Comparison(create(plan(settings, ["ns", "r3gan"]), Path(out)))
+    ...     [curve.name for curve in curves_of(found, "fd")]
+    ['ns', 'r3gan']
+    """
     failed = {row["job"] for row in comparison.rows if row["state"] != "finished"}
     return [_curve(comparison, v.name, key, failed) for v in comparison.plan.variants]
 
 
 def axes_for(comparison: Comparison) -> dict[str, str]:
-    """Axes, the one that was equal first."""
+    """Axes, the one that was equal first.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.lab.comparison import create
+    >>> from ganloss.lab.plan import plan
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> settings = GenerateSettings(data="demo:ring", kimg=1.0)
+    >>> with TemporaryDirectory() as out:
+    ...     list(axes_for(Comparison(create(plan(settings, ["ns", "r3gan"]), Path(out)))))
+    ['images', 'seconds', 'step']
+    """
     settings = comparison.plan.settings
     first = "step" if settings.steps is not None else "images" if settings.kimg else "seconds"
     return {first: AXES[first], **AXES}

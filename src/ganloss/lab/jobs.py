@@ -21,18 +21,34 @@ ROW = "row.json"
 
 
 def run_folder(comparison: Path, job: str) -> Path:
-    """Where a job trains."""
+    """Where a job trains.
+
+    >>> run_folder(Path("runs/compare-0001-ring"), "ns-s0").as_posix()
+    'runs/compare-0001-ring/runs/ns-s0'
+    """
     return comparison / "runs" / job
 
 
 def to_message(job: Job) -> dict[str, Any]:
-    """The job as plain values, to be sent to another process."""
+    """The job as plain values, to be sent to another process.
+
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> job = Job("ns-s0", "ns", 0, GenerateSettings(data="demo:ring", steps=10))
+    >>> to_message(job)["task"], to_message(job)["settings"]["steps"]
+    ('generate', 10)
+    """
     values = asdict(job.settings)
     return {**asdict(job), "settings": values, "task": job.settings.task}
 
 
 def from_message(values: Mapping[str, Any]) -> Job:
-    """The job that was sent."""
+    """The job that was sent.
+
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> job = Job("ns-s0", "ns", 0, GenerateSettings(data="demo:ring", steps=10))
+    >>> from_message(to_message(job)) == job
+    True
+    """
     settings = TASKS[values["task"]](**values["settings"])
     return Job(values["name"], values["variant"], values["seed"], settings, values["draw"])
 
@@ -63,7 +79,14 @@ def run_job(job: Job, comparison: Path, told: Told) -> Row | None:
 
 
 def crashed(job: Job, message: str) -> Row:
-    """The row of a job whose process died, again and again."""
+    """The row of a job whose process died, again and again.
+
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> job = Job("ns-s0", "ns", 0, GenerateSettings(data="demo:ring", steps=10))
+    >>> row = crashed(job, "out of memory")
+    >>> row["state"], row["score"], row["message"]
+    ('crashed', None, 'out of memory')
+    """
     return _described(job, "crashed", message) | {"score": None}
 
 

@@ -41,6 +41,9 @@ class Variant:
     Args:
         name: as the report calls it, e.g. ``"hinge"`` or ``"ssim=1"``.
         changes: settings in which it differs.
+
+    >>> Variant("r3gan, lr=1e-4", {"loss": "r3gan", "lr": 1e-4}).changes["lr"]
+    0.0001
     """
 
     name: str
@@ -57,6 +60,9 @@ class Job:
         seed: its seed.
         settings: everything ``train`` needs.
         draw: of a search, which draw it tries; None for a run that counts.
+
+    >>> Job("ns-s0", "ns", 0, RunSettings(data="demo:ring", steps=10)).settings.steps
+    10
     """
 
     name: str
@@ -80,6 +86,23 @@ class Plan:
         draws: settings to try for each variant before the runs that count; 0 for none.
         workers: runs at a time.
         command: what was typed.
+
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> settings = GenerateSettings(data="demo:ring", steps=10)
+    >>> planned = plan(settings, ["ns", "r3gan"], seeds=[0, 1], draws=3, workers=1)
+    >>> planned.check()
+    >>> planned.check_sizes()
+    >>> [job.name for job in planned.jobs()], len(planned.search())
+    (['ns-s0', 'r3gan-s0', 'r3gan-s1', 'ns-s1'], 6)
+    >>> planned.smallest_p, planned.budget
+    (0.5, '10 steps')
+    >>> planned.promise[:60]
+    'the smallest p that 2 seeds can reach is 0.5, so no verdict '
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "plan.yaml").write_text(planned.to_yaml())
+    ...     Plan.read(Path(folder) / "plan.yaml") == planned
+    True
     """
 
     settings: RunSettings
@@ -284,6 +307,11 @@ def plan(
 
     Raises:
         UsageError: naming the flag and what it takes.
+
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> settings = GenerateSettings(data="demo:ring", steps=10)
+    >>> [variant.name for variant in plan(settings, ["ns"], ["lr=1e-4,2e-4"]).variants]
+    ['lr=1e-4', 'lr=2e-4']
     """
     variants = variants_of(settings, losses, vary)
     seeds = tuple(seeds) or default_seeds(len(variants))

@@ -90,7 +90,17 @@ def _sound(row: Mapping[str, Any], job: Job) -> Row:
 
 
 def best_draws(comparison: Comparison) -> dict[str, dict[str, Any]]:
-    """Of each variant, the settings of the draw with the best score."""
+    """Of each variant, the settings of the draw with the best score.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.lab.comparison import create
+    >>> from ganloss.lab.plan import plan
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> settings = GenerateSettings(data="demo:ring", steps=10)
+    >>> with TemporaryDirectory() as out:  # planned, nothing has run yet
+    ...     best_draws(Comparison(create(plan(settings, ["ns", "r3gan"], draws=2), Path(out))))
+    {}
+    """
     searched = {job.name: job for job in comparison.plan.search()}
     best: dict[str, tuple[float, Job]] = {}
     for row in comparison.draws:
@@ -106,7 +116,20 @@ def best_draws(comparison: Comparison) -> dict[str, dict[str, Any]]:
 
 
 def scores(comparison: Comparison) -> dict[str, dict[int, float | None]]:
-    """Final score of each variant and seed that has a row; None where the run failed."""
+    """Final score of each variant and seed that has a row; None where the run failed.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.lab.comparison import create
+    >>> from ganloss.lab.plan import plan
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> settings = GenerateSettings(data="demo:ring", steps=10)
+    >>> with TemporaryDirectory() as out:
+    ...     folder = create(plan(settings, ["ns", "r3gan"], seeds=[0, 1]), Path(out))
+    ...     row = '{"job": "ns-s1", "variant": "ns", "seed": 1, "score": 0.5, "state": "finished"}'
+    ...     _ = (folder / "results.jsonl").write_text(row)
+    ...     scores(Comparison(folder))
+    {'ns': {1: 0.5}, 'r3gan': {}}
+    """
     found: dict[str, dict[int, float | None]] = {v.name: {} for v in comparison.plan.variants}
     for row in comparison.rows:
         found[row["variant"]][row["seed"]] = finite(row["score"])
@@ -124,6 +147,16 @@ class Line:
         best: the lowest final score.
         trained: seconds of training of a run.
         cpu_seconds, ms_per_step, peak_mb: what a run costs; None where it is not known.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.lab.comparison import create
+    >>> from ganloss.lab.plan import plan
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> settings = GenerateSettings(data="demo:ring", steps=10)
+    >>> with TemporaryDirectory() as out:  # planned, nothing has run yet
+    ...     lines = table(Comparison(create(plan(settings, ["ns", "r3gan"]), Path(out))))
+    >>> [(line.variant, line.runs, line.mean) for line in lines]
+    [('ns', 0, None), ('r3gan', 0, None)]
     """
 
     variant: str
@@ -140,7 +173,17 @@ class Line:
 
 
 def table(comparison: Comparison) -> list[Line]:
-    """One line for each variant, in the order of the plan."""
+    """One line for each variant, in the order of the plan.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.lab.comparison import create
+    >>> from ganloss.lab.plan import plan
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> settings = GenerateSettings(data="demo:ring", steps=10)
+    >>> with TemporaryDirectory() as out:  # planned, nothing has run yet
+    ...     len(table(Comparison(create(plan(settings, ["ns", "r3gan"]), Path(out)))))
+    2
+    """
     return [_line(v.name, comparison.rows) for v in comparison.plan.variants]
 
 
@@ -164,7 +207,18 @@ def _line(variant: str, rows: Sequence[Row]) -> Line:
 
 
 def summary(comparison: Comparison) -> str:
-    """The table for other programs."""
+    """The table for other programs.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.lab.comparison import create
+    >>> from ganloss.lab.plan import plan
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> settings = GenerateSettings(data="demo:ring", steps=10)
+    >>> with TemporaryDirectory() as out:  # planned, nothing has run yet
+    ...     found = Comparison(create(plan(settings, ["ns", "r3gan"]), Path(out)))
+    >>> summary(found).splitlines()[0][:40]
+    'variant,runs,failed,mean,low,high,best,t'
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([f.name for f in fields(Line)])
@@ -187,7 +241,19 @@ def _ms_per_step(rows: Sequence[Row]) -> float | None:
 
 
 def runs_of(comparison: Comparison, variant: str) -> Mapping[int, Path]:
-    """Run folders of a variant by seed, as far as they exist."""
+    """Run folders of a variant by seed, as far as they exist.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.lab.comparison import create
+    >>> from ganloss.lab.plan import plan
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> settings = GenerateSettings(data="demo:ring", steps=10)
+    >>> with TemporaryDirectory() as out:
+    ...     found = Comparison(create(plan(settings, ["ns", "r3gan"]), Path(out)))
+    ...     run_folder(found.folder, "ns-s0").mkdir(parents=True)
+    ...     list(runs_of(found, "ns"))
+    [0]
+    """
     found = {
         job.seed: run_folder(comparison.folder, job.name)
         for job in comparison.plan.jobs()

@@ -33,6 +33,10 @@ class Difference:
             scores are not all positive, or a run failed.
         low, high: 95 % interval of that ratio, for this comparison alone; None for one seed.
         wins, losses: seeds in which the first has the lower score, and the higher.
+
+    >>> (found,) = differences(np.array([[1.0, 2, 3, 4, 5, 6], [2.0, 4, 6, 8, 10, 12]]), [(0, 1)])
+    >>> found.clear, round(found.ratio, 3), found.turned().ratio
+    (True, 0.5, 2.0)
     """
 
     first: int
@@ -162,6 +166,9 @@ class BestOf:
     Args:
         runs: how many.
         median, low, high: of the best score, with the middle 80 % of cases.
+
+    >>> best_of([3.0, 1.0, 2.0])[0].median
+    2.0
     """
 
     runs: int

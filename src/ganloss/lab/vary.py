@@ -25,6 +25,10 @@ def combinations(
 
     Raises:
         UsageError: an unknown setting, one that cannot be compared, or a value of another kind.
+
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> combinations(GenerateSettings(data="x"), "ns", ["lr=1e-4,2e-4"])
+    [(['lr=1e-4'], {'lr': 0.0001}), (['lr=2e-4'], {'lr': 0.0002})]
     """
     found: list[tuple[list[str], dict[str, Any]]] = []
     for choice in itertools.product(*(_options(settings, item) for item in vary)):

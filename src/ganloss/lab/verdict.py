@@ -289,7 +289,17 @@ class _Judgement:
 
 
 def metric_of(comparison: Comparison) -> Metric:
-    """The metric of the runs, from the first that has one."""
+    """The metric of the runs, from the first that has one.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.lab.comparison import create
+    >>> from ganloss.lab.plan import plan
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> settings = GenerateSettings(data="demo:ring", steps=10)
+    >>> with TemporaryDirectory() as out:  # planned, nothing has run yet
+    ...     metric_of(Comparison(create(plan(settings, ["ns", "r3gan"]), Path(out)))).name
+    'the score'
+    """
     for row in comparison.log():
         if isinstance(row.get("metric"), dict):
             return read_metric(row["metric"])

@@ -38,7 +38,12 @@ def noisy(images: Tensor, noise: Tensor, share: float) -> Tensor:
 
 
 def uniform_noise(images: Tensor, seed: int) -> Tensor:
-    """Uniform noise, uint8, in the shape of some images."""
+    """Uniform noise, uint8, in the shape of some images.
+
+    >>> noise = uniform_noise(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), seed=0)
+    >>> noise.shape, noise.dtype
+    (torch.Size([2, 3, 8, 8]), torch.uint8)
+    """
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, tuple(images.shape), generator=generator, dtype=torch.uint8)
 
@@ -75,6 +80,11 @@ def clusters(images: Tensor, count: int, seed: int = 0) -> Tensor:
 
     Thumbnails rather than the features under test: a network that sees no difference between two
     kinds of images would put them into one cluster, and would then not be asked about them.
+
+    >>> black, white = torch.zeros(3, 1, 8, 8), torch.full((3, 1, 8, 8), 255.0)
+    >>> found = clusters(torch.cat([black, white]).to(torch.uint8), count=2)
+    >>> len(found[:3].unique()), len(found.unique())
+    (1, 2)
     """
     from sklearn.cluster import KMeans
 

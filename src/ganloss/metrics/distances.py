@@ -63,6 +63,11 @@ def check_features(real: Tensor, fake: Tensor) -> None:
 
     Raises:
         ValueError: different numbers, fewer than two samples, or features that are not finite.
+
+    >>> check_features(torch.zeros(4, 2), torch.zeros(4, 2))
+    >>> check_features(torch.zeros(1, 2), torch.zeros(1, 2))
+    Traceback (most recent call last):
+    ValueError: a distance between sets needs at least two samples on each side
     """
     if real.dim() != 2 or real.shape != fake.shape:
         raise ValueError(
@@ -178,6 +183,9 @@ class Distance:
         value: the distance of ``(real, fake)``.
         resampled: the same for resamples, ``(real, fake, real counts, fake counts)``.
         lowest: what it cannot be below.
+
+    >>> FRECHET.name, FRECHET.value(torch.zeros(3, 2), torch.zeros(3, 2))
+    ('fd', 0.0)
     """
 
     name: str

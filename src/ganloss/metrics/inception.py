@@ -33,6 +33,10 @@ class InceptionFeatures:
         Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", CVPR 2016,
         arXiv:1512.00567; Heusel et al., "GANs Trained by a Two Time-Scale Update Rule", NeurIPS
         2017, arXiv:1706.08500; Obukhov et al., torch-fidelity, 2020.
+
+    >>> InceptionFeatures("no-such-file.pth")
+    Traceback (most recent call last):
+    ganloss._errors.WeightsError: ...
     """
 
     name = "inception"

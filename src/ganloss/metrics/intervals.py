@@ -23,6 +23,9 @@ class Interval:
     Args:
         low: lower end.
         high: upper end.
+
+    >>> Interval(low=1.0, high=2.0).high
+    2.0
     """
 
     low: float
@@ -77,6 +80,14 @@ def distance_interval(
         resamples: how often to draw.
         seed: of the draws.
         level: probability that the interval is made for.
+
+    >>> from ganloss.metrics.distances import FRECHET
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> real, fake = torch.randn(2, 64, 3, generator=generator, dtype=torch.float64)
+    >>> estimate = FRECHET.value(real, fake + 1)
+    >>> found = distance_interval(FRECHET, real, fake + 1, estimate, resamples=50)
+    >>> found.low < estimate < found.high
+    True
     """
     counts = resample_counts(len(real), 2 * resamples, seed)
     values = distance.resampled(real, fake, counts[:resamples], counts[resamples:])

@@ -26,6 +26,10 @@ class Neighbourhoods:
         recall: 1 for a real in the ball of any fake, else 0, ``(N,)``.
         density: number of reals in whose ball a fake lies, over k, ``(N,)``.
         coverage: 1 for a real with any fake in its ball, else 0, ``(N,)``.
+
+    >>> found = neighbourhoods(torch.eye(8), torch.eye(8))
+    >>> found.precision.mean().item(), found.coverage.mean().item()
+    (1.0, 1.0)
     """
 
     precision: Tensor
@@ -52,6 +56,10 @@ def neighbourhoods(
     Raises:
         ValueError: different numbers, too few samples for k neighbours, or features that are not
             finite.
+
+    >>> apart = neighbourhoods(torch.eye(8), torch.eye(8) + 10)
+    >>> apart.precision.sum().item(), apart.recall.sum().item()
+    (0.0, 0.0)
     """
     check_features(real, fake)
     most = max(precision_neighbours, density_neighbours)

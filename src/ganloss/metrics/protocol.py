@@ -27,6 +27,9 @@ class Number:
         real: the same of other real images, None where there is no such row.
         noise: the same of uniform noise, None where there is no such row.
         higher_is_better: whether a larger value is the better one.
+
+    >>> Number("fd-digits@897", 2.0, Interval(1.9, 2.2), real=0.3).interval.low
+    1.9
     """
 
     name: str
@@ -45,6 +48,10 @@ class Measurement:
         numbers: in the order in which they are read.
         count: images on each side.
         reference_count: images on each side of the row of other real images.
+
+    >>> found = Measurement((Number("fd-digits@897", 2.0, Interval(1.9, 2.2)),), 897, 897)
+    >>> found.number("fd").value
+    2.0
     """
 
     numbers: tuple[Number, ...]
@@ -76,6 +83,13 @@ def measure(
 
     Raises:
         ValueError: different shapes, or too few images.
+
+    >>> from ganloss.metrics.features import digits_features
+    >>> from ganloss.data.demo import digits
+    >>> reals = digits().held_out_images
+    >>> found = measure(reals[:64], reals[64:128], digits_features())
+    >>> [number.name for number in found.numbers][:2]
+    ['fd-digits@64', 'kid-digits@64']
     """
     _check(real, fake, others)
     target, samples = features(real), features(fake)

@@ -38,6 +38,9 @@ class Trial:
         levels: the steps in words; the first is the images as they are.
         values: the metric at each step.
         failure: what is wrong with the order, empty if nothing is.
+
+    >>> Trial("blur", ("as they are", "a little"), (1.0, 0.5), failure="falls").failure
+    'falls'
     """
 
     name: str
@@ -55,6 +58,11 @@ class SelfTest:
         count: images on each side.
         interval: bootstrap interval of the metric for two halves as they are.
         trials: the four ways.
+
+    >>> falls = Trial("blur", ("as they are", "a little"), (1.0, 0.5), failure="it falls")
+    >>> tried = SelfTest("fd-digits@450", 450, Interval(0.9, 1.1), (falls,))
+    >>> tried.passed, tried.sentence[:20]
+    (False, 'fd-digits@450 cannot')
     """
 
     metric: str
@@ -115,6 +123,12 @@ def self_test(
 
     Raises:
         ValueError: too few images.
+
+    >>> from ganloss.metrics.features import digits_features
+    >>> from ganloss.data.demo import digits
+    >>> split = digits()
+    >>> self_test(split.train_images, digits_features(), labels=split.train_labels).passed
+    True
     """
     if len(images) < FEWEST_IMAGES:
         raise ValueError(

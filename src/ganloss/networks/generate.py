@@ -29,6 +29,10 @@ class Generator(nn.Module):
     Args:
         latent: length of a latent vector.
         classes: number of classes, or 0.
+
+    >>> base = Generator(latent=4, classes=3)
+    >>> base.inputs, base.join(torch.zeros(2, 4), torch.tensor([0, 2])).shape
+    (8, torch.Size([2, 8]))
     """
 
     def __init__(self, latent: int, classes: int) -> None:
@@ -67,7 +71,13 @@ class Projection(nn.Module):
         self.embed = nn.Embedding(classes, features) if classes else None
 
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Map features ``(N, d)``, and classes ``(N,)``, to raw scores ``(N,)``."""
+        """Map features ``(N, d)``, and classes ``(N,)``, to raw scores ``(N,)``.
+
+        >>> projection = Projection(features=4, classes=3)
+        >>> projection(torch.zeros(2, 4))
+        Traceback (most recent call last):
+        TypeError: this discriminator has classes: call it as D(x, labels)
+        """
         score = self.score(features).squeeze(1)
         if self.embed is None:
             return score
@@ -241,7 +251,12 @@ class AutoencoderDiscriminator(nn.Module):
         self.encoder, self.decoder, self._distance = encoder, decoder, distance
 
     def codes(self, x: Tensor) -> Tensor:
-        """Give the codes of samples, ``(N, d)``."""
+        """Give the codes of samples, ``(N, d)``.
+
+        >>> D = AutoencoderDiscriminator(nn.Linear(3, 2), nn.Linear(2, 3), "euclidean")
+        >>> D.codes(torch.ones(4, 3)).shape
+        torch.Size([4, 2])
+        """
         return self.encoder(x)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -262,6 +277,9 @@ def reference_generator(shape: tuple[int, ...], classes: int = 0) -> Generator:
 
     Raises:
         UsageError: the size is not a power of two from 8 to 256.
+
+    >>> reference_generator((3, 32, 32))(torch.zeros(2, 64)).shape
+    torch.Size([2, 3, 32, 32])
     """
     if len(shape) == 1:
         return MLPGenerator(shape, _POINT_LATENT, _POINT_WIDTH, classes, _POINT_DEPTH)

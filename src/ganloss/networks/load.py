@@ -37,6 +37,10 @@ class Description:
         both_ways: whether there is a second generator, from domain B to A.
         tile: side of the images it was trained on.
         range: lowest and highest value of images.
+
+    >>> about = Description(shape=(1, 8, 8), latent=32)
+    >>> Description.from_json(about.to_json()) == about
+    True
     """
 
     shape: tuple[int, ...]
@@ -90,6 +94,14 @@ def write_export(folder: Path, about: Description, *generators: nn.Module) -> No
 
     Raises:
         StorageError: the disk is full or the folder is not writable.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.networks.generate import MLPGenerator
+    >>> import torch
+    >>> with TemporaryDirectory() as folder:
+    ...     write_export(Path(folder), Description((1, 8, 8), 32), MLPGenerator((1, 8, 8)))
+    ...     load_generator(folder)(torch.zeros(2, 32)).shape
+    torch.Size([2, 1, 8, 8])
     """
     from safetensors.torch import save as to_bytes
 
@@ -151,6 +163,10 @@ def read_description(path: str | Path) -> Description:
 
     Raises:
         CheckpointError: there is none.
+
+    >>> read_description("no-such-run")
+    Traceback (most recent call last):
+    ganloss._errors.CheckpointError: there is no generator in no-such-run; ...
     """
     folder = _export_folder(Path(path))
     try:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 
 from ganloss._errors import UsageError
-from ganloss._importing import import_typed
+from ganloss._importing import import_typed, names_in
 from ganloss._lazy import suggest
 from ganloss._scores import scales
 
@@ -26,11 +26,17 @@ def own_network(target: str, shape: tuple[int, ...], classes: int, latent: int) 
 
     Raises:
         UsageError: there is none, or it cannot be made.
+
+    >>> own_network("torch.nn:Identity", (1, 8, 8), classes=0, latent=64)
+    Identity()
+    >>> own_network("torch.nn:Identify", (1, 8, 8), classes=0, latent=64)
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: torch.nn has no 'Identify'...
     """
     name, colon, attribute = target.partition(":")
     if not colon or not attribute:
         raise UsageError(f"{target!r} names no network; write MODULE:NAME, e.g. my_nets.py:MyG")
-    found = vars(import_typed(name))
+    found = names_in(import_typed(name), attribute)
     if attribute not in found:
         raise UsageError(f"{name} has no {attribute!r}{suggest(attribute, found)}")
     network = found[attribute]
@@ -67,6 +73,11 @@ def probe_generator(
 
     Raises:
         UsageError: it fails, or gives samples of another shape.
+
+    >>> probe_generator(nn.Linear(4, 2), shape=(2,), classes=0, latent=4)
+    >>> probe_generator(nn.Linear(4, 3), shape=(2,), classes=0, latent=4)
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: G(z) of latents (2, 4) gave ...
     """
     call = "G(z, y)" if classes else "G(z)"
     samples = _try(generator, torch.randn(2, latent), classes, call)
@@ -82,6 +93,8 @@ def probe_discriminator(discriminator: nn.Module, shape: tuple[int, ...], classe
 
     Raises:
         UsageError: it fails, or gives something other than scores of each sample.
+
+    >>> probe_discriminator(nn.Linear(2, 1), shape=(2,), classes=0)
     """
     call = "D(x, y)" if classes else "D(x)"
     scores = _try(discriminator, torch.zeros(2, *shape), classes, call)
@@ -115,6 +128,10 @@ def refuse_batch_norm(network: nn.Module, player: str) -> None:
 
     Raises:
         UsageError: there is a batch normalisation.
+
+    >>> refuse_batch_norm(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)), "generator")
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: the generator has batch normalisation (1), ...
     """
     for name, layer in network.named_modules():
         if isinstance(layer, _BatchNorm) and not isinstance(layer, nn.SyncBatchNorm):

@@ -206,7 +206,12 @@ class PatchDiscriminator(nn.Module):
         return maps[0][-1] if len(maps) == 1 else [scale[-1] for scale in maps]
 
     def features(self, x: Tensor) -> list[list[Tensor]]:
-        """Give the maps of every layer of every scale; the last of each are its scores."""
+        """Give the maps of every layer of every scale; the last of each are its scores.
+
+        >>> maps = PatchDiscriminator(4, scales=2).features(torch.zeros(2, 4, 64, 64))
+        >>> len(maps), maps[1][-1].shape
+        (2, torch.Size([2, 1, 4, 4]))
+        """
         found: list[list[Tensor]] = []
         for i, scale in enumerate(self.scales):
             found.append(scale(x if i == 0 else avg_pool2d(x, 2**i)))

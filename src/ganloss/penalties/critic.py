@@ -131,7 +131,11 @@ def _check_not_compiled(scores: Tensor) -> None:
 
 
 def scores_of(critic: Callable[..., Any], x: Tensor) -> Tensor:
-    """One number per sample ``(N,)``, in fp32 or better, for a penalty on scores."""
+    """One number per sample ``(N,)``, in fp32 or better, for a penalty on scores.
+
+    >>> scores_of(lambda x: x.view(2, 1, 3), torch.arange(6.0).view(2, 3)).detach()
+    tensor([1., 4.])
+    """
     scores = _differentiable_scores(critic, x, may_be_compiled=True)[1]
     return scores.float() if scores.dtype in _HALF else scores
 
@@ -141,6 +145,9 @@ def input_gradient(critic: Callable[..., Any], x: Tensor) -> Tensor:
 
     Raises:
         RuntimeError: under ``torch.no_grad()``, or the scores do not depend on ``x``.
+
+    >>> input_gradient(lambda x: x.square().sum(1), torch.tensor([[1.0, 2.0]])).tolist()
+    [[2.0, 4.0]]
     """
     if not torch.is_grad_enabled():
         raise RuntimeError(

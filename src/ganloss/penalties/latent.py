@@ -143,7 +143,11 @@ class PathLengthMean(nn.Module):
         others: Tensor | None = None,
         random: Draws | None = None,
     ) -> Tensor:
-        """Move the average by the norms at these latents, and give the penalty there."""
+        """Move the average by the norms at these latents, and give the penalty there.
+
+        >>> PathLengthMean()(lambda z: 2 * z[:, :, None, None], latents=torch.randn(2, 3)).shape
+        torch.Size([])
+        """
         del others
         latents = widened(latents)
         with torch.autocast(latents.device.type, enabled=False):

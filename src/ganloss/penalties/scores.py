@@ -175,7 +175,13 @@ class LeCamAverages(nn.Module):
         fake: Tensor,
         random: Draws | None = None,
     ) -> Tensor:
-        """Give the penalty with the averages as they are, then move them."""
+        """Give the penalty with the averages as they are, then move them.
+
+        >>> real, fake = torch.tensor([[1.0]]), torch.tensor([[-1.0]])
+        >>> averages = LeCamAverages()
+        >>> averages(lambda x: x.flatten(), real=real, fake=fake).shape
+        torch.Size([])
+        """
         critic = critic if isinstance(critic, Critic) else Critic(critic)
         scores = {"real": scores_of(critic, real), "fake": scores_of(critic, fake)}
         self._begin(**scores)

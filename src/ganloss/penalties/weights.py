@@ -146,7 +146,12 @@ class HistoricalAverages(nn.Module):
             self.register_buffer(f"mean{i}", parameter.detach().clone())
 
     def forward(self, network: nn.Module) -> Tensor:
-        """Give the loss of the network's parameters as they are, a 0-d tensor."""
+        """Give the loss of the network's parameters as they are, a 0-d tensor.
+
+        >>> line = nn.Linear(2, 1)
+        >>> HistoricalAverages(line)(line).item()  # no history yet
+        0.0
+        """
         pairs = zip(network.parameters(), self._means(), strict=True)
         total = torch.stack([(parameter - mean).square().sum() for parameter, mean in pairs]).sum()
         return torch.where(self.count > 0, total, 0.0 * total)

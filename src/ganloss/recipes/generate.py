@@ -38,6 +38,11 @@ def generate(
         latent: length of a latent vector.
         augment: what happens to every sample, real or generated, before D sees it; penalties are
             taken at the augmented samples. A controller moves in D's turns.
+
+    >>> from ganloss.games import GAMES
+    >>> phases = generate(GAMES["wgan-gp"], nn.Linear(8, 2), nn.Linear(2, 1), latent=8)
+    >>> [(phase.name, phase.repeats) for phase in phases]
+    [('d', 5), ('g', 1)]
     """
     rules = game if isinstance(game, Rules) else Rules(game)
     d_objective = rules.game.discriminator_objective()
@@ -81,12 +86,21 @@ def generate(
 
 
 def given(network: nn.Module, labels: Tensor | None) -> Callable[[Tensor], Any]:
-    """Give the network as a function of its first input, the classes being what they are."""
+    """Give the network as a function of its first input, the classes being what they are.
+
+    >>> given(lambda x, y: x + y, torch.tensor([1]))(torch.tensor([2]))
+    tensor([3])
+    """
     return network if labels is None else lambda x: network(x, labels)
 
 
 def latents(draws: Draws, count: int, size: int, dtype: torch.dtype) -> Tensor:
-    """Draw standard normal latents ``(count, size)``."""
+    """Draw standard normal latents ``(count, size)``.
+
+    >>> import torch
+    >>> latents(Draws(seed=0, step=0, rows=4), 4, 8, torch.float32).shape
+    torch.Size([4, 8])
+    """
     return draws.normal("latent", count, size, dtype=dtype)
 
 

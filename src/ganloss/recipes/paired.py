@@ -46,6 +46,13 @@ def paired(
     References:
         Isola et al., "Image-to-Image Translation with Conditional Adversarial Networks", CVPR
         2017, arXiv:1611.07004, eqs. 1-4 and section 3.3 (D's objective is divided by 2).
+
+    >>> from ganloss.games import GAMES
+    >>> from ganloss.terms import TERMS
+    >>> terms = {"l1": (TERMS["l1"](), 100.0)}
+    >>> phases = paired(GAMES["ns"], nn.Linear(2, 2), nn.Linear(4, 1), terms)
+    >>> [phase.name for phase in phases]
+    ['d', 'g']
     """
     weights: dict[str, Weight] = {name: weight for name, (_, weight) in terms.items()}
     judged = {"adv": adversarial} if adversarial else {}
@@ -93,6 +100,12 @@ def source_of(turn: Turn) -> Tensor:
 
     Raises:
         ValueError: the engine was given no sources.
+
+    >>> import torch
+    >>> from ganloss._random import Draws
+    >>> source_of(Turn(0, torch.zeros(1), Draws(seed=0, step=0, rows=1)))
+    Traceback (most recent call last):
+    ValueError: this recipe translates images; give the engine sources=...
     """
     if turn.source is None:
         raise ValueError("this recipe translates images; give the engine sources=...")

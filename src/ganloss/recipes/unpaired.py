@@ -27,6 +27,11 @@ class Translators:
         d_b: the same for B.
         pool_a: generated images of A that D is shown again.
         pool_b: the same for B.
+
+    >>> pools = ImagePool(50), ImagePool(50)
+    >>> nets = Translators(*(nn.Linear(2, 2) for _ in range(4)), *pools)
+    >>> len(nets.generators), len(nets.discriminators)
+    (2, 2)
     """
 
     a_to_b: nn.Module
@@ -74,6 +79,11 @@ def unpaired(
     References:
         Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
         Networks", ICCV 2017, arXiv:1703.10593, eqs. 1-3, sections 4 and 5.2 (identity).
+
+    >>> from ganloss.games import GAMES
+    >>> nets = Translators(*(nn.Linear(2, 2) for _ in range(4)), ImagePool(50), ImagePool(50))
+    >>> [phase.name for phase in unpaired(GAMES["lsgan"], nets)]
+    ['g', 'd']
     """
     g_objective = WeightedSum(adv=adversarial, cycle=cycle, identity=identity)
     of_a, of_b = (Rules(game), Rules(game)) if isinstance(game, Game) else game

@@ -17,7 +17,10 @@ _MOST_POINTS = 1000
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a chart: its name, the role that gives its colour, and values or gaps."""
+    """One line of a chart: its name, the role that gives its colour, and values or gaps.
+
+    >>> Line("the run", "score", [2.0, None, 1.0]).y[1]
+    """
 
     name: str
     role: str
@@ -27,7 +30,11 @@ class Line:
 def charts_of(
     metric: Metric | None, scored: Sequence[Row], trained: Sequence[Row]
 ) -> list[dict[str, Any]]:
-    """The charts that have anything to show."""
+    """The charts that have anything to show.
+
+    >>> [chart["title"] for chart in charts_of(None, [{"step": 1, "fd": 2.0}], [])]
+    ['Score']
+    """
     scored, trained = thin(scored, _MOST_POINTS), thin(trained, _MOST_POINTS)
     title = "Score" + (f" ({metric.name})" if metric else "")
     charts = [
@@ -138,7 +145,11 @@ def _references(metric: Metric | None) -> list[dict[str, Any]]:
 
 
 def abscissae(rows: Sequence[Row]) -> dict[str, list[float | None]]:
-    """Values of every axis a chart may be drawn against."""
+    """Values of every axis a chart may be drawn against.
+
+    >>> abscissae([{"step": 1, "images": 64, "seconds": 0.5}, {"step": 2}])
+    {'images': [64.0, None], 'seconds': [0.5, None], 'step': [1.0, 2.0]}
+    """
     return {axis: _column(thin(rows, _MOST_POINTS), axis) for axis in AXES}
 
 
@@ -147,7 +158,11 @@ def _column(rows: Sequence[Row], *keys: str) -> list[float | None]:
 
 
 def dig(row: Row, *keys: str) -> float | None:
-    """Give the number under nested keys, or None."""
+    """Give the number under nested keys, or None.
+
+    >>> dig({"d": {"gp": 0.1}}, "d", "gp"), dig({"d": 1}, "d", "gp")
+    (0.1, None)
+    """
     value: Any = row
     for key in keys:
         value = mapping(value).get(key)

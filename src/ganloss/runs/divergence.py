@@ -34,6 +34,9 @@ class First:
         kind: ``"term"`` of the loss, ``"gradient"``, ``"weight"`` or ``"optimiser"`` state.
         name: of the term, or of the parameter.
         value: ``"nan"`` or ``"inf"``.
+
+    >>> print(First(step=7, player="d", kind="term", name="gp", value="nan"))
+    term gp of the discriminator is nan
     """
 
     step: int
@@ -169,6 +172,10 @@ def replay(run: str | Path, look: Look | None = None, *, allow_code: bool = Fals
     Raises:
         UsageError: no run folder, or one that needs ``allow_code``.
         CheckpointError: there is no dump in it, or it is damaged.
+
+    >>> replay("no-such-run")
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: no-such-run is not a run folder...
     """
     folder = open_run(str(run))
     state = checkpoint.load(folder.diverged)

@@ -20,7 +20,12 @@ TIMED_SECONDS = 1.0
 
 
 def describe(settings: RunSettings) -> str:
-    """Describe a run, with its cost estimated from a few timed steps; leaves no files behind."""
+    """Describe a run, with its cost estimated from a few timed steps; leaves no files behind.
+
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> describe(GenerateSettings(data="demo:ring", steps=10, threads=1)).splitlines()[0]
+    'data      10,000 points in the plane'
+    """
     from ganloss.runs.run import Run
     from ganloss.runs.tracking import tracker_names
 

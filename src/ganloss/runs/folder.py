@@ -25,7 +25,20 @@ _NUMBERED = re.compile(r"^(\d{5,})-")
 
 
 class RunFolder:
-    """Paths and files of one run."""
+    """Paths and files of one run.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     run = RunFolder(Path(folder))
+    ...     run.append({"step": 1})
+    ...     run.append({"step": 2})
+    ...     run.cut_back_to(1)
+    ...     run.note("went on")
+    ...     run.write_status({"state": "finished"})
+    ...     with run.locked():
+    ...         print(run.rows(), run.state, run.launch == "", run.sample(35).name)
+    [{'step': 1}] finished True 000035.png
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -124,7 +137,13 @@ class RunFolder:
 
 @contextmanager
 def storage(path: Path) -> Generator[None]:
-    """Turn the system's errors about a file into a sentence."""
+    """Turn the system's errors about a file into a sentence.
+
+    >>> with storage(Path("out")):
+    ...     raise OSError(28, "No space left on device")
+    Traceback (most recent call last):
+    ganloss._errors.StorageError: out could not be written (No space left on device); ...
+    """
     try:
         yield
     except OSError as error:
@@ -135,7 +154,14 @@ def storage(path: Path) -> Generator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, in UTF-8; bytes of a name that are none are escaped."""
+    r"""Write a text file atomically, in UTF-8; bytes of a name that are none are escaped.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_text(Path(folder) / "a", "é")
+    ...     (Path(folder) / "a").read_bytes()
+    b'\xc3\xa9'
+    """
     encoded = text.encode("utf-8", "backslashreplace")
     write_atomically(path, lambda stream: stream.write(encoded))
 
@@ -145,6 +171,12 @@ def create(settings: RunSettings, data_name: str) -> RunFolder:
 
     Raises:
         StorageError: ``--out`` is not writable.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> with TemporaryDirectory() as out:
+    ...     create(GenerateSettings(data="demo:digits", out=out), "digits").path.name
+    '00000-wgan-gp-digits-s0'
     """
 
     def name(taken: Sequence[str]) -> str:
@@ -165,6 +197,13 @@ def make_next(
 
     Raises:
         StorageError: ``out`` is not writable.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as out:
+    ...     for _ in range(2):
+    ...         make_next(Path(out), lambda taken: f"run-{len(taken)}", lambda folder: None).name
+    'run-0'
+    'run-1'
     """
     with storage(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -180,6 +219,14 @@ def open_or_create(path: Path, settings: RunSettings) -> RunFolder:
     Raises:
         StorageError: its parent is not writable.
         UsageError: the run there has other settings.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> with TemporaryDirectory() as out:
+    ...     path = Path(out) / "mine"
+    ...     first = open_or_create(path, GenerateSettings(data="demo:ring", steps=5))
+    ...     open_or_create(path, GenerateSettings(data="demo:ring", steps=5)).path == first.path
+    True
     """
     with storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -232,12 +279,20 @@ def _portable_name(word: str) -> str:
 
 
 def command_line() -> str:
-    """The command this process was started with, ready to paste."""
+    """The command this process was started with, ready to paste.
+
+    >>> command_line().split()[0]
+    'ganloss'
+    """
     return shlex.join(["ganloss", *sys.argv[1:]])
 
 
 def environment() -> dict[str, Any]:
-    """Versions, machine and launch, for ``env.json``."""
+    """Versions, machine and launch, for ``env.json``.
+
+    >>> sorted(environment())
+    ['cores', 'ganloss', 'launch', 'packages', 'platform', 'python']
+    """
     names = ("torch", "torchvision", "numpy", "lightning-fabric", "pillow")
     return {
         "ganloss": __version__,
@@ -257,7 +312,15 @@ def _version(name: str) -> str | None:
 
 
 def find_resumable(settings: RunSettings) -> RunFolder | None:
-    """Give the newest run below ``--out`` that these settings continue, if there is one."""
+    """Give the newest run below ``--out`` that these settings continue, if there is one.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> with TemporaryDirectory() as out:
+    ...     settings = GenerateSettings(data="demo:ring", steps=5, out=out)
+    ...     find_resumable(settings), find_launched(settings, Launch())
+    (None, None)
+    """
     return next(_fitting(settings), None)
 
 
@@ -266,6 +329,9 @@ def find_launched(settings: RunSettings, launch: Launch) -> RunFolder | None:
 
     It has the same settings, and names the launch. One that has ended is another run's, unless
     this is a restart.
+
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> find_launched(GenerateSettings(data="demo:ring"), Launch())
     """
     if not launch.may_continue:
         return None
@@ -287,7 +353,16 @@ def _fitting(settings: RunSettings) -> Generator[RunFolder]:
 
 
 def newest_run(settings: RunSettings) -> RunFolder:
-    """Open the newest run below ``--out``."""
+    """Open the newest run below ``--out``.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> with TemporaryDirectory() as out:
+    ...     settings = GenerateSettings(data="demo:ring", out=out)
+    ...     made = create(settings, "ring"), create(settings, "ring")
+    ...     newest_run(settings).path == made[1].path
+    True
+    """
     folders = [p for p in Path(settings.out).iterdir() if _NUMBERED.match(p.name)]
     return RunFolder(max(folders, key=lambda p: int(p.name.split("-")[0])))
 
@@ -297,6 +372,10 @@ def open_run(path: str) -> RunFolder:
 
     Raises:
         UsageError: it is not one.
+
+    >>> open_run("no-such-run")
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: no-such-run is not a run folder: it has no config.yaml. ...
     """
     for folder in (Path(path), Path(path).parent, Path(path).parent.parent):
         if (folder / "config.yaml").exists():

@@ -16,6 +16,9 @@ class Metric:
         warning: why this metric cannot judge these data; empty if it can, or was not tried.
         key: where its values stand in ``metrics.jsonl``.
         noise_meaning: what costs nothing here.
+
+    >>> Metric("fd-digits@897", "a distance", 0.3, "real images", 130.0).key
+    'fd'
     """
 
     name: str

@@ -24,6 +24,12 @@ def game_for(settings: RunSettings) -> Game:
     Raises:
         UsageError: an unknown loss or penalty, gamma without R1 and R2, or a loss that would
             change with micro-batches.
+
+    >>> sorted(game_for(GenerateSettings(data="x", loss="wgan-gp", penalty=["r1=2"])).penalties)
+    ['gp', 'r1']
+    >>> game_for(GenerateSettings(data="x", loss="wgna"))
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: ...
     """
     try:
         game = GAMES[canonical_name(settings.loss)]
@@ -172,6 +178,11 @@ def check_augment(
 
     Raises:
         UsageError: with the shape of a sample.
+
+    >>> check_augment(DiffAugment(), GAMES["ns"], "ns", (3, 32, 32))
+    >>> check_augment(DiffAugment(), GAMES["ns"], "ns", (2,))
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: augmentation changes images, and a sample of these data ...
     """
     if len(shape) == 3:
         return
@@ -207,5 +218,9 @@ def _check_micro_batches(settings: RunSettings, game: Game) -> None:
 
 
 def largest_default(hardware: Hardware) -> int:
-    """Largest side that images get where none is asked for."""
+    """Largest side that images get where none is asked for.
+
+    >>> largest_default(Hardware())
+    64
+    """
     return 128 if hardware.device.type == "cuda" else 64

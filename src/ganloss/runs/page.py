@@ -49,6 +49,11 @@ def write_page(run: Path) -> Path:
 
     Raises:
         StorageError: the disk is full or the folder is not writable.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:  # whatever lies there, there is a page
+    ...     write_page(Path(folder)).name
+    'index.html'
     """
     _provide_plotly(run)
     page = RunFolder(run).page
@@ -71,7 +76,14 @@ def _provide_plotly(run: Path) -> None:
 
 
 def provide_plotly(target: Path) -> None:
-    """Write plotly's script."""
+    """Write plotly's script.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     provide_plotly(Path(folder) / "plotly.js")
+    ...     (Path(folder) / "plotly.js").stat().st_size > 1e6
+    True
+    """
     from plotly.offline import get_plotlyjs
 
     script = get_plotlyjs().encode("utf-8")
@@ -80,7 +92,11 @@ def provide_plotly(target: Path) -> None:
 
 @lru_cache
 def template(name: str, package: str = "ganloss.runs") -> Any:
-    """Open a page's template; the parts that pages share are found as well."""
+    """Open a page's template; the parts that pages share are found as well.
+
+    >>> template("page.html.j2").name
+    'page.html.j2'
+    """
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     homes = [PackageLoader(home, ".") for home in dict.fromkeys((package, "ganloss.runs"))]
@@ -181,7 +197,12 @@ def _keys(status: Status, rows: Sequence[Row]) -> dict[str, str]:
 
 
 def outcome(metric: Metric | None, scored: Sequence[Row]) -> str:
-    """Put the last score between its reference rows; first, whether it can be trusted at all."""
+    """Put the last score between its reference rows; first, whether it can be trusted at all.
+
+    >>> metric = Metric("fd-digits@897", "a distance", 0.5, "real images", 130.0)
+    >>> outcome(metric, [{"step": 9, "fd": 1.0}])
+    'fd-digits@897 is 1, which is 2 times the score of real images (0.5); uniform noise scores 130.'
+    """
     if metric is None or not scored:
         return ""
     last = scored[-1][metric.key]

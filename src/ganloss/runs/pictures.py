@@ -39,6 +39,10 @@ def grid(images: "Tensor", columns: int, cell: int | None = None) -> "Image.Imag
     Raises:
         TypeError: the images are not uint8.
         ValueError: no images, another rank or number of channels, or no columns.
+
+    >>> import torch
+    >>> grid(torch.zeros(6, 1, 8, 8, dtype=torch.uint8), columns=3, cell=16).size
+    (52, 34)
     """
     import numpy as np
     from PIL import Image
@@ -59,7 +63,12 @@ def grid(images: "Tensor", columns: int, cell: int | None = None) -> "Image.Imag
 
 
 def plane(points: "Tensor", modes: "Tensor | None" = None) -> "Image.Image":
-    """Draw points in the plane, over spots where the modes are that they should lie in."""
+    """Draw points in the plane, over spots where the modes are that they should lie in.
+
+    >>> import torch
+    >>> plane(torch.randn(10, 2)).size
+    (600, 600)
+    """
     from PIL import Image, ImageDraw
 
     finer = 2  # drawn finely and scaled down, so that dots are round
@@ -81,7 +90,12 @@ def plane(points: "Tensor", modes: "Tensor | None" = None) -> "Image.Image":
 
 
 def draw(samples: "Tensor", data: "ImageSet | PointSet") -> "Image.Image":
-    """Draw samples as their data set asks for: a sheet of images, or points in the plane."""
+    """Draw samples as their data set asks for: a sheet of images, or points in the plane.
+
+    >>> from ganloss.data.points import ring
+    >>> draw(ring().points[:10], ring()).size
+    (600, 600)
+    """
     from ganloss.data.points import PointSet
 
     return plane(samples, data.modes) if isinstance(data, PointSet) else grid(samples, COLUMNS)
@@ -109,6 +123,13 @@ def save_png(image: "Image.Image", path: Path) -> None:
 
     Raises:
         StorageError: the disk is full or the folder is not writable.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from PIL import Image
+    >>> with TemporaryDirectory() as folder:
+    ...     save_png(Image.new("L", (4, 3)), Path(folder) / "a.png")
+    ...     [path.name for path in Path(folder).iterdir()]
+    ['a.png']
     """
     write_atomically(path, lambda stream: image.save(stream, format="PNG"))
 
@@ -122,6 +143,11 @@ def write_gif(frames: Sequence[Path], target: Path, captions: Sequence[str]) -> 
     Raises:
         ValueError: not one caption for each frame.
         StorageError: the disk is full or the folder is not writable.
+
+    >>> write_gif([], Path("no-film.gif"), [])
+    >>> write_gif([Path("a.png")], Path("film.gif"), [])
+    Traceback (most recent call last):
+    ValueError: 1 frames and 0 captions; give one for each
     """
     if len(frames) != len(captions):
         raise ValueError(f"{len(frames)} frames and {len(captions)} captions; give one for each")
@@ -137,6 +163,14 @@ def write_film(pictures: Sequence["Image.Image"], target: Path) -> None:
 
     Raises:
         StorageError: the disk is full or the folder is not writable.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from PIL import Image
+    >>> with TemporaryDirectory() as folder:
+    ...     write_film([Image.new("L", (8, 8), level) for level in (0, 90)], Path(folder) / "a.gif")
+    ...     with Image.open(Path(folder) / "a.gif") as film:
+    ...         film.n_frames
+    2
     """
     paletted = [_in_256_colours(picture) for picture in pictures]
     _write_animation(paletted, target, [_WALK_MS] * len(pictures))

@@ -27,7 +27,10 @@ _FILES = {
 
 
 def read_metric(values: Mapping[str, Any]) -> Metric:
-    """Read ``metric`` of ``status.json``."""
+    """Read ``metric`` of ``status.json``.
+
+    >>> read_metric({"name": "fd-digits@897", "reference": -1}).reference
+    """
     return Metric(
         name=text(values.get("name")) or "the score",
         meaning=text(values.get("meaning")).rstrip("."),
@@ -49,6 +52,10 @@ class Status:
         task: what was trained, as in ``ganloss train TASK``.
         steps: the run's length, None when time is the limit.
         trained: seconds of training alone.
+
+    >>> status = Status.read(Path("no-such-run"))
+    >>> status.state, status.running, status.remaining
+    ('', False, None)
     """
 
     state: str
@@ -127,6 +134,9 @@ class Sample:
     Args:
         step: when it was made.
         source: its path, relative to the page.
+
+    >>> Sample(35, "samples/000035.png").step
+    35
     """
 
     step: int
@@ -134,7 +144,11 @@ class Sample:
 
 
 def read_samples(run: Path) -> list[Sample]:
-    """Grids of samples, oldest first."""
+    """Grids of samples, oldest first.
+
+    >>> read_samples(Path("no-such-run"))
+    []
+    """
     folder = RunFolder(run).samples
     names = [f.name for f in folder.iterdir()] if folder.is_dir() else []
     found = [Sample(int(n[:-4]), f"samples/{n}") for n in names if re.fullmatch("[0-9]+[.]png", n)]
@@ -142,13 +156,27 @@ def read_samples(run: Path) -> list[Sample]:
 
 
 def read_rows(run: Path) -> list[Row]:
-    """Rows of ``metrics.jsonl`` that can be read and have a step; a half-written one cannot."""
+    r"""Rows of ``metrics.jsonl`` that can be read and have a step; a half-written one cannot.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "metrics.jsonl").write_text('{"step": 1}\n{"ste')
+    ...     read_rows(Path(folder))
+    [{'step': 1}]
+    """
     rows = [parse(line) for line in read_text(run / "metrics.jsonl").splitlines()]
     return [row for row in rows if isinstance(row, dict) and integer(row.get("step")) is not None]
 
 
 def read_settings(run: Path) -> dict[str, str]:
-    """``config.yaml`` as a flat table, empty settings left out."""
+    r"""``config.yaml`` as a flat table, empty settings left out.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "config.yaml").write_text("loss: ns\nlr: 0.001\npenalty:\n")
+    ...     read_settings(Path(folder))
+    {'loss': 'ns', 'lr': '0.001'}
+    """
     import yaml
 
     try:
@@ -159,19 +187,31 @@ def read_settings(run: Path) -> dict[str, str]:
 
 
 def read_files(run: Path) -> dict[str, str]:
-    """Files a reader may want to open, with what they are."""
+    """Files a reader may want to open, with what they are.
+
+    >>> read_files(Path("no-such-run"))
+    {}
+    """
     return {name: meaning for name, meaning in _FILES.items() if (run / name).is_file()}
 
 
 def read_software(run: Path) -> dict[str, str]:
-    """``env.json`` as a flat table."""
+    """``env.json`` as a flat table.
+
+    >>> read_software(Path("no-such-run"))
+    {}
+    """
     values = dict(mapping(parse(read_text(run / "env.json"))))
     packages = mapping(values.pop("packages", None))
     return {k: v for k, v in texts({**values, **packages}).items() if v}
 
 
 def read_text(path: Path) -> str:
-    """Text of a file; empty where there is none."""
+    """Text of a file; empty where there is none.
+
+    >>> read_text(Path("no-such-file"))
+    ''
+    """
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -179,7 +219,11 @@ def read_text(path: Path) -> str:
 
 
 def parse(text: str) -> Any:
-    """Value of a piece of JSON, or None."""
+    """Value of a piece of JSON, or None.
+
+    >>> parse('{"step": 1}'), parse('{"ste')
+    ({'step': 1}, None)
+    """
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -187,27 +231,47 @@ def parse(text: str) -> Any:
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """Give the value if it is a table, else an empty one."""
+    """Give the value if it is a table, else an empty one.
+
+    >>> mapping({"a": 1}), mapping([1])
+    ({'a': 1}, {})
+    """
     return value if isinstance(value, dict) else {}
 
 
 def listing(value: Any) -> list[Any]:
-    """Give the value if it is a list, else an empty one."""
+    """Give the value if it is a list, else an empty one.
+
+    >>> listing([1]), listing("ab")
+    ([1], [])
+    """
     return value if isinstance(value, list) else []
 
 
 def text(value: Any) -> str:
-    """Write any value as text; nothing for None."""
+    """Write any value as text; nothing for None.
+
+    >>> text(1.5), text(None)
+    ('1.5', '')
+    """
     return "" if value is None else str(value)
 
 
 def texts(value: Any) -> dict[str, str]:
-    """Write keys and values of a table as text."""
+    """Write keys and values of a table as text.
+
+    >>> texts({"lr": 0.1, 3: None})
+    {'lr': '0.1', '3': ''}
+    """
     return {text(k): text(v) for k, v in mapping(value).items()}
 
 
 def finite(value: Any) -> float | None:
-    """The finite number that ``value`` is, or None."""
+    """The finite number that ``value`` is, or None.
+
+    >>> finite(2), finite(float("nan")), finite("2"), finite(True)
+    (2.0, None, None, None)
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if math.isfinite(value) else None
@@ -219,6 +283,10 @@ def _positive(value: Any) -> float | None:
 
 
 def integer(value: Any) -> int | None:
-    """Give the whole part of a finite number, or None."""
+    """Give the whole part of a finite number, or None.
+
+    >>> integer(2.7), integer(None)
+    (2, None)
+    """
     found = finite(value)
     return None if found is None else int(found)

@@ -50,7 +50,12 @@ class Restored:
 
 @dataclass(frozen=True)
 class Report:
-    """The comparison: a table in words, and a picture of held-out crops."""
+    """The comparison: a table in words, and a picture of held-out crops.
+
+    >>> from pathlib import Path
+    >>> Report("PSNR ...", Path("restored.png")).picture.name
+    'restored.png'
+    """
 
     table: str
     picture: Path

@@ -32,6 +32,16 @@ class Run:
         settings: what is asked for; checked.
         resume: None for a new run, ``"auto"`` for the newest that fits, or a run folder's path.
         at: the run's folder, new or to be continued, instead of the next number in ``--out``.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> with TemporaryDirectory() as out:
+    ...     run = Run(GenerateSettings(data="demo:ring", steps=10, snap=5, threads=1, out=out))
+    ...     run.save(run.folder.last)
+    ...     run.snap, run.threads, run.finished, run.done, sorted(run.parameters), run.clock < 60
+    ...     status(run, "running", "", {})["steps"], len(next_commands(run)) > 1
+    (5, 1, False, 0.0, ['Discriminator', 'Generator'], True)
+    (10, True)
     """
 
     def __init__(
@@ -154,7 +164,15 @@ class Run:
 
 @contextmanager
 def threads(count: int) -> Generator[None]:
-    """Compute with so many CPU threads."""
+    """Compute with so many CPU threads.
+
+    >>> before = torch.get_num_threads()
+    >>> with threads(1):
+    ...     torch.get_num_threads()
+    1
+    >>> torch.get_num_threads() == before
+    True
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

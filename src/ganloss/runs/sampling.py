@@ -28,6 +28,15 @@ class Sampler:
         generator: ``G(z)`` or ``G(z, y)``.
         about: what is known of it.
         label: the class to make, or None for all in turn.
+
+    >>> from ganloss.networks.generate import MLPGenerator
+    >>> sampler = Sampler(MLPGenerator((1, 8, 8)), Description((1, 8, 8), latent=32))
+    >>> sampler.makes_images, sampler.latents([0, 1]).shape, sampler.labels([0, 1])
+    (True, torch.Size([2, 32]), None)
+    >>> sampler.samples([0, 1]).shape, sampler.samples([0]).dtype
+    (torch.Size([2, 1, 8, 8]), torch.uint8)
+    >>> bool((sampler.latents([7, 3])[1] == sampler.latents([3])[0]).all())  # a seed is a picture
+    True
     """
 
     generator: nn.Module
@@ -100,7 +109,14 @@ def _label(about: Description, wanted: str) -> int:
 
 
 def write_files(samples: Tensor, seeds: Sequence[int], folder: Path) -> None:
-    """Write each image to a file named after its seed; points to one table."""
+    """Write each image to a file named after its seed; points to one table.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_files(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), [3, 17], Path(folder))
+    ...     sorted(path.name for path in Path(folder).iterdir())
+    ['seed000003.png', 'seed000017.png']
+    """
     if samples.dim() == 2:
         rows = [
             f"{seed},{x:.6g},{y:.6g}" for seed, (x, y) in zip(seeds, samples.tolist(), strict=True)
@@ -112,7 +128,14 @@ def write_files(samples: Tensor, seeds: Sequence[int], folder: Path) -> None:
 
 
 def write_sheet(samples: Tensor, path: Path) -> None:
-    """Write all samples as one picture: a sheet about as wide as high, or the plane."""
+    """Write all samples as one picture: a sheet about as wide as high, or the plane.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_sheet(torch.zeros(4, 1, 8, 8, dtype=torch.uint8), Path(folder) / "sheet.png")
+    ...     [path.name for path in Path(folder).iterdir()]
+    ['sheet.png']
+    """
     if samples.dim() == 2:
         save_png(plane(samples), path)
         return
@@ -125,6 +148,11 @@ def walk(sampler: Sampler, seeds: Sequence[int]) -> Tensor:
     The way keeps the length of the latents (a great circle): a straight line would lead through
     the middle, where a generator has hardly ever been. With classes, each stretch keeps the class
     of the seed it starts from.
+
+    >>> from ganloss.networks.generate import MLPGenerator
+    >>> sampler = Sampler(MLPGenerator((1, 8, 8)), Description((1, 8, 8), latent=32))
+    >>> len(walk(sampler, [0, 1])) == 2 * STEPS_BETWEEN
+    True
     """
     z, labels = sampler.latents(seeds), sampler.labels(seeds)
     shares = torch.arange(STEPS_BETWEEN) / STEPS_BETWEEN
@@ -145,6 +173,11 @@ def write_walk(sampler: Sampler, seeds: Sequence[int], path: Path) -> None:
 
     Raises:
         UsageError: the generator makes points.
+
+    >>> from ganloss.networks.generate import MLPGenerator
+    >>> write_walk(Sampler(MLPGenerator((2,)), Description((2,), latent=32)), [0], Path("walk.gif"))
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: this generator makes points, and a walk is a film of images
     """
     if not sampler.makes_images:
         raise UsageError("this generator makes points, and a walk is a film of images")

@@ -52,6 +52,9 @@ class Request:
         pairs: compare images of the same name as well.
         seed: of the choice of images, of noise and of the bootstrap.
         allow_code: import a generator of one's own.
+
+    >>> Request("photos", "generated").features
+    'auto'
     """
 
     real: str
@@ -77,6 +80,10 @@ class Report:
         pairs: the numbers of images of the same name.
         memorisation: nearest-neighbour ratio, where there are held-out images.
         notes: what was done to the images, in words.
+
+    >>> request = Request("photos", "generated")
+    >>> "notes" in Report(request, None, None, (), None, ("resized",)).to_json()
+    True
     """
 
     request: Request
@@ -115,6 +122,12 @@ class Comparison:
         fake: as many generated ones.
         others: as many other real ones, where there are.
         notes: what was done to the images, in words.
+
+    >>> compared = prepare(Request("demo:digits", "demo:digits", count=64))
+    >>> compared.measure().count, compared.memorisation() < 1
+    (64, True)
+    >>> compared.try_metric().passed
+    True
     """
 
     request: Request
@@ -158,6 +171,9 @@ def prepare(request: Request) -> Comparison:
         CheckpointError: the generator of the run cannot be loaded.
         DataError: too few images, or none.
         UsageError: features or sizes that do not fit the images.
+
+    >>> prepare(Request("demo:digits", "demo:digits", count=64)).real.shape
+    torch.Size([64, 1, 8, 8])
     """
     named = _network(request.features, request.weights)
     sampler = _sampler(request)
@@ -333,7 +349,11 @@ def _by_stem(source: str) -> dict[str, ImageFile]:
 
 
 def same_names(request: Request) -> bool:
-    """Whether every generated image has the name of a real one."""
+    """Whether every generated image has the name of a real one.
+
+    >>> same_names(Request("no-such-folder", "demo:digits"))
+    False
+    """
     paths = Path(request.real), Path(request.fake)
     if not all(path.exists() for path in paths):
         return False

@@ -53,7 +53,17 @@ _POSITIVE = (*LENGTHS, *_COUNTS, *_RATES)
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What every ``ganloss train TASK`` is told; each field is a flag of the same name."""
+    """What every ``ganloss train TASK`` is told; each field is a flag of the same name.
+
+    >>> settings = RunSettings(data="x", steps=10)
+    >>> settings.check()
+    >>> settings.headline, settings.decays, settings.time_limit
+    ('wgan-gp on x', False, None)
+    >>> settings.differs_from(RunSettings(data="x", steps=20, seed=1))
+    ['seed']
+    >>> "steps" in settings.free_on_resume, settings.to_yaml().splitlines()[0]
+    (True, "task: ''")
+    """
 
     task: ClassVar[str] = ""
 
@@ -243,7 +253,11 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class GenerateSettings(RunSettings):
-    """Settings of ``ganloss train generate``."""
+    """Settings of ``ganloss train generate``.
+
+    >>> GenerateSettings(data="demo:digits", loss="r3gan", steps=100).headline
+    'r3gan on demo:digits'
+    """
 
     task: ClassVar[str] = "generate"
 
@@ -274,7 +288,11 @@ class GenerateSettings(RunSettings):
 
 @dataclass(frozen=True)
 class PairedSettings(RunSettings):
-    """Settings of ``ganloss train paired``."""
+    """Settings of ``ganloss train paired``.
+
+    >>> PairedSettings(data="demo:sketches").usual_terms("ns")
+    ['l1=100']
+    """
 
     task: ClassVar[str] = "paired"
 
@@ -347,7 +365,11 @@ class PairedSettings(RunSettings):
 
 @dataclass(frozen=True)
 class UnpairedSettings(RunSettings):
-    """Settings of ``ganloss train unpaired``."""
+    """Settings of ``ganloss train unpaired``.
+
+    >>> UnpairedSettings(data="demo:sketches").lambda_cycle
+    10.0
+    """
 
     task: ClassVar[str] = "unpaired"
 
@@ -458,6 +480,10 @@ def settings_from_file(path: Path) -> RunSettings:
 
     Raises:
         CheckpointError: missing, damaged, or with settings this version does not know.
+
+    >>> settings_from_file(Path("no-such-file.yaml"))
+    Traceback (most recent call last):
+    ganloss._errors.CheckpointError: no-such-file.yaml is not the configuration of a run ...
     """
     import yaml
 

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 
 
 class Tracker(Protocol):
-    """Where rows of ``metrics.jsonl`` are told as well."""
+    """Where rows of ``metrics.jsonl`` are told as well.
+
+    >>> class Printer:
+    ...     def write(self, row, samples): print(row)
+    ...     def close(self): print("done")
+    >>> tracker: Tracker = Printer()
+    >>> tracker.write({"step": 1}, None), tracker.close()
+    {'step': 1}
+    done
+    (None, None)
+    """
 
     def write(self, row: Mapping[str, Any], samples: "Image.Image | None") -> None:
         """Tell one row, and the grid of samples where there is one."""
@@ -55,6 +65,9 @@ def open_trackers(settings: RunSettings, folder: RunFolder, first: int) -> list[
         settings: settings of the run.
         folder: the run's folder.
         first: first step that will be told; what was told of later ones is replaced.
+
+    >>> open_trackers(RunSettings(), None, first=1)  # --track names them
+    []
     """
     return [_TRACKERS[name](settings, folder, first) for name in tracker_names(settings)]
 

@@ -36,7 +36,16 @@ _NO_MEMORY = "can't allocate memory"
 
 
 class Reporter(Protocol):
-    """Where a run tells how it goes."""
+    """Where a run tells how it goes.
+
+    >>> class Quiet:
+    ...     def started(self, run): ...
+    ...     def progressed(self, step, total, done): ...
+    ...     def snapped(self, row): ...
+    >>> reporter: Reporter = Quiet()
+    >>> reporter.started(None), reporter.progressed(1, 10, 0.1), reporter.snapped({})
+    (None, None, None)
+    """
 
     def started(self, run: "Run") -> None:
         """The run is set up and its folder exists."""
@@ -64,6 +73,10 @@ class Outcome:
         extra: further facts by name, in words.
         next: commands one may want now.
         message: why it ended before its length, in a sentence.
+
+    >>> outcome = Outcome(RunFolder(Path("runs/00000")), "generate", "finished", 0.5, None, {})
+    >>> outcome.state, outcome.score
+    ('finished', 0.5)
     """
 
     run: RunFolder
@@ -93,6 +106,17 @@ def train(
 
     Raises:
         GanlossError: each with its exit code; what was saved before stays.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> class Quiet:
+    ...     def started(self, run): ...
+    ...     def progressed(self, step, total, done): ...
+    ...     def snapped(self, row): ...
+    >>> with TemporaryDirectory() as out:
+    ...     settings = GenerateSettings(data="demo:ring", steps=3, threads=1, out=out)
+    ...     train(settings, Quiet()).state
+    'finished'
     """
     settings.check()
     tracker_names(settings)

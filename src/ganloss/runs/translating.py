@@ -101,6 +101,9 @@ class Picture:
         pixels: ``(C, H, W)`` in [-1, 1], one or three channels.
         alpha: its transparency, if it has any.
         deep: whether it has 16 bits.
+
+    >>> Picture(torch.zeros(3, 4, 4), alpha=None, deep=False).pixels.shape
+    torch.Size([3, 4, 4])
     """
 
     pixels: Tensor
@@ -115,6 +118,9 @@ class Done:
     Args:
         written: files of the results.
         skipped: files that could not be read, with the reason.
+
+    >>> len(Done(written=[Path("a.png")], skipped=[]).written)
+    1
     """
 
     written: Sequence[Path]
@@ -128,6 +134,19 @@ class Translation:
     Args:
         generator: ``G(x)``.
         about: what is known of it.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from PIL import Image
+    >>> same = Translation(nn.Identity(), Description((3, 32, 32), 0, tile=32))
+    >>> with TemporaryDirectory() as folder:
+    ...     Image.new("RGB", (40, 30), (10, 20, 30)).save(Path(folder) / "a.png")
+    ...     done = same.folder(folder, Path(folder) / "out")
+    ...     with Image.open(done.written[0]) as result:
+    ...         result.getpixel((0, 0))
+    (10, 20, 30)
+    >>> Translation.load("no-such-run")
+    Traceback (most recent call last):
+    ganloss._errors.CheckpointError: ...
     """
 
     generator: nn.Module

@@ -140,7 +140,11 @@ class LPIPS(Frozen):
         return total
 
     def extra_repr(self) -> str:
-        """Describe the network and the settings."""
+        """Describe the network and the settings.
+
+        >>> LPIPS(pretrained="random", value_range=(0, 1)).extra_repr()
+        "'alex', pretrained='random', value_range=(0, 1)"
+        """
         return f"{self.backbone!r}, pretrained={self.pretrained!r}, value_range={self.value_range}"
 
 

@@ -302,7 +302,11 @@ class Cosine(Term):
 
 
 def vector_dim(x: Tensor, dim: int | None) -> int:
-    """Give the non-negative dimension of the vectors of ``x``, or say what is missing."""
+    """Give the non-negative dimension of the vectors of ``x``, or say what is missing.
+
+    >>> vector_dim(torch.zeros(2, 3, 4, 4), 1), vector_dim(torch.zeros(2, 3), None)
+    (1, 1)
+    """
     if dim is None:
         if x.dim() > 3:
             raise ValueError(

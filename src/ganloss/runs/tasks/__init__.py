@@ -21,5 +21,8 @@ def task_for(settings: RunSettings) -> Task[Any, Any]:
 
     Raises:
         UsageError: naming the flag and what it takes.
+
+    >>> type(task_for(GenerateSettings(data="demo:ring", steps=10))).__name__
+    'GenerateTask'
     """
     return _TASKS[type(settings)](settings)

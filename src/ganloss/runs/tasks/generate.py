@@ -44,7 +44,14 @@ POINTS_SHOWN = 2000
 
 
 class GenerateTask(Task[GenerateSettings, ImageSet | PointSet]):
-    """One generator from noise, one discriminator, any game."""
+    """One generator from noise, one discriminator, any game.
+
+    >>> task = GenerateTask(GenerateSettings(data="demo:ring", steps=10))
+    >>> task.load(Hardware())
+    >>> _ = task.build()
+    >>> task.samples(8).shape, task.sample_latents(Draws(0, 0, 8), 8).shape, task.evaluation.name
+    (torch.Size([8, 2]), torch.Size([8, 2]), 'fd-modes@2000')
+    """
 
     def __init__(self, settings: GenerateSettings) -> None:
         super().__init__(settings)

@@ -48,7 +48,12 @@ class _HeldOut:
 
 
 class PairedTask(Task[PairedSettings, PairSet]):
-    """One generator from inputs to targets; a discriminator of both together, or none."""
+    """One generator from inputs to targets; a discriminator of both together, or none.
+
+    >>> PairedTask(PairedSettings(data="demo:sketches", term=["l3=1"]))
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: ...
+    """
 
     def __init__(self, settings: PairedSettings) -> None:
         super().__init__(settings)
@@ -358,7 +363,12 @@ class PairedTask(Task[PairedSettings, PairSet]):
 
 
 def pair_numbers_with_l1(made: Tensor, targets: Tensor) -> tuple[Number, ...]:
-    """L1, PSNR, SSIM and MS-SSIM of uint8 images against their targets, with intervals."""
+    """L1, PSNR, SSIM and MS-SSIM of uint8 images against their targets, with intervals.
+
+    >>> black = torch.zeros(2, 1, 16, 16, dtype=torch.uint8)
+    >>> [round(number.value, 3) for number in pair_numbers_with_l1(black, black + 255)]
+    [1.0, 0.0, 0.0]
+    """
     errors = _errors(made, targets)
     l1 = Number(f"l1@{len(errors)}", float(errors.mean()), mean_interval(errors))
     return (l1, *paired_numbers(zip(targets, made, strict=True)))
@@ -370,7 +380,11 @@ def _errors(made: Tensor, targets: Tensor) -> Tensor:
 
 
 def enlarged(images: Tensor, size: Sequence[int], mode: str = "bicubic") -> Tensor:
-    """Bring uint8 images to a size."""
+    """Bring uint8 images to a size.
+
+    >>> enlarged(torch.full((1, 3, 8, 8), 7, dtype=torch.uint8), (16, 16)).unique()
+    tensor([7], dtype=torch.uint8)
+    """
     if list(images.shape[2:]) == list(size):
         return images
     larger = interpolate(images.float(), size=list(size), mode=mode)
@@ -383,7 +397,11 @@ def _in_colour(images: Tensor) -> Tensor:
 
 
 def interleaved(*columns: Tensor) -> Tensor:
-    """First images of all columns, then the second ones, and so on; in colour if any is."""
+    """First images of all columns, then the second ones, and so on; in colour if any is.
+
+    >>> interleaved(torch.zeros(2, 1, 4, 4), torch.ones(2, 3, 4, 4)).shape
+    torch.Size([4, 3, 4, 4])
+    """
     if len({column.shape[1] for column in columns}) > 1:
         columns = tuple(map(_in_colour, columns))
     return torch.stack(columns, 1).flatten(0, 1)

@@ -38,7 +38,11 @@ _BATCH = 16
 
 
 class UnpairedTask(Task[UnpairedSettings, PairSet]):
-    """Two generators that one optimiser trains, two discriminators that another one does."""
+    """Two generators that one optimiser trains, two discriminators that another one does.
+
+    >>> UnpairedTask(UnpairedSettings(data="demo:sketches", loss="wgan-gp")).settings.loss
+    'wgan-gp'
+    """
 
     def __init__(self, settings: UnpairedSettings) -> None:
         super().__init__(settings)
