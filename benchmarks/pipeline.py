@@ -21,11 +21,11 @@ from ganloss.engine.hardware import Hardware
 IMAGES, SIDE, SIZE, BATCH, WORKERS = 512, 256, 64, 64, 2
 
 
-def write_photos(folder: Path) -> None:
+def write_photos(folder: Path, count: int = IMAGES) -> None:
     """JPEGs with smooth colours and some noise: about as hard to decode as photographs."""
     rng = np.random.default_rng(0)
     (folder / "only").mkdir(parents=True)
-    for i in range(IMAGES):
+    for i in range(count):
         coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
         smooth = np.asarray(coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC), dtype=np.int16)
         noisy = smooth + rng.integers(-12, 13, smooth.shape, dtype=np.int16)
@@ -33,20 +33,20 @@ def write_photos(folder: Path) -> None:
         picture.save(folder / "only" / f"{i:04d}.jpg", quality=90)
 
 
-def our_epochs(folder: Path) -> Callable[[], None]:
+def our_epochs(folder: Path, workers: int = WORKERS) -> Callable[[], None]:
     """One epoch of batches in [-1, 1] a call; the images are decoded before the first."""
-    data = load_images(str(folder), SIZE, workers=WORKERS)
+    data = load_images(str(folder), SIZE, workers=workers)
     batches = Batches(data.images, BATCH, seed=0, hardware=Hardware(), mirror=True)
     counter = iter(range(1 << 40))
 
     def epoch() -> None:
-        for _ in range(IMAGES // BATCH):
+        for _ in range(len(data.images) // BATCH):
             batches(next(counter))
 
     return epoch
 
 
-def their_epochs(folder: Path) -> Callable[[], None]:
+def their_epochs(folder: Path, workers: int = WORKERS) -> Callable[[], None]:
     """The same with a DataLoader, its workers kept from epoch to epoch."""
     transform = transforms.Compose(
         [
@@ -62,8 +62,8 @@ def their_epochs(folder: Path) -> Callable[[], None]:
         BATCH,
         shuffle=True,
         drop_last=True,
-        num_workers=WORKERS,
-        persistent_workers=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
     )
 
     def epoch() -> None:
@@ -71,6 +71,18 @@ def their_epochs(folder: Path) -> Callable[[], None]:
             pass
 
     return epoch
+
+
+def epoch_row(folder: Path, images: int = IMAGES, workers: int = WORKERS, rounds: int = 7) -> Row:
+    """An epoch after the first against one of ImageFolder."""
+    write_photos(folder, images)
+    contenders = {
+        "ours": our_epochs(folder, workers),
+        "ImageFolder + resize": their_epochs(folder, workers),
+    }
+    times = interleaved(contenders, rounds=rounds)
+    what = f"epoch of {images} JPEGs of {SIDE} px at {SIZE} px"
+    return compare(what, times, "ours", "ImageFolder + resize", 3.0)
 
 
 def wait_row(folder: Path) -> Row:
@@ -93,11 +105,5 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         os.environ["GANLOSS_CACHE"] = str(Path(name, "cache"))
         photos = Path(name, "photos")
-        write_photos(photos)
-        times = interleaved(
-            {"ours": our_epochs(photos), "ImageFolder + resize": their_epochs(photos)},
-            rounds=7,
-        )
-        what = f"epoch of {IMAGES} JPEGs of {SIDE} px at {SIZE} px"
-        yield compare(what, times, "ours", "ImageFolder + resize", 3.0)
+        yield epoch_row(photos)
         yield wait_row(photos)

@@ -23,15 +23,23 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 def ssim_peers() -> dict[str, Loss]:
     """Their SSIM with the settings of Wang et al., at the images' own size."""
     import kornia
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    return {
+        **common_ssim_peers(),
+        "torchmetrics": partial(structural_similarity_index_measure, data_range=1.0),
+        "kornia": partial(kornia.losses.ssim_loss, window_size=11, padding="valid"),
+    }
+
+
+def common_ssim_peers() -> dict[str, Loss]:
+    """Those that the tests use as well."""
     import piq
     import pytorch_msssim
-    from torchmetrics.functional.image import structural_similarity_index_measure
 
     return {
         "piq": partial(piq.ssim, downsample=False),
         "pytorch-msssim": partial(pytorch_msssim.ssim, data_range=1.0),
-        "torchmetrics": partial(structural_similarity_index_measure, data_range=1.0),
-        "kornia": partial(kornia.losses.ssim_loss, window_size=11, padding="valid"),
     }
 
 
@@ -120,20 +128,20 @@ def memory_row() -> Row:
     return Row(what, 0.0, leanest, 0.0, share, 0.0, 0.5, at_most=True)
 
 
-def ms_ssim_row() -> Row:
+def ms_ssim_row(rounds: int = 9) -> Row:
     shape = (4, 3, 256, 256)
     ours = gl.MultiScaleSSIM(data_range=1.0)
-    return against_the_fastest("MS-SSIM 4x3x256x256", ours, ms_ssim_peers(), shape, 3.5, 9)
+    return against_the_fastest("MS-SSIM 4x3x256x256", ours, ms_ssim_peers(), shape, 3.5, rounds)
 
 
-def perceptual_rows() -> list[Row]:
-    """VGG16 to relu4_3 on 8x3x96x96; the floor is the same network run by hand."""
-    from torchvision.models import vgg16
+def perceptual_rows(shape: tuple[int, ...] = (8, 3, 96, 96), rounds: int = 9) -> list[Row]:
+    """VGG16 to relu4_3; the floor is the same network run by hand."""
+    from torchvision.models.vgg import cfgs, make_layers
 
-    x, y = images(8, 3, 96, 96)
+    x, y = images(*shape)
     perceptual = gl.Perceptual(layers=("relu4_3",), pretrained="random", value_range=(0, 1))
-    bare: nn.Sequential = vgg16(weights=None).features[:23].eval().requires_grad_(False)
-    article = vgg16(weights=None).features  # trainable, to the end, and a graph for the target
+    bare: nn.Sequential = make_layers(cfgs["D"])[:23].eval().requires_grad_(False)
+    article = make_layers(cfgs["D"])  # trainable, to the end, and a graph for the target
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 
     def floor(a: Tensor, b: Tensor) -> Tensor:
@@ -147,9 +155,9 @@ def perceptual_rows() -> list[Row]:
 
     losses = {"ours": perceptual, "bare network": floor, "the article's way": articles_way}
     times = interleaved(
-        {name: value_and_gradient(loss, x, y) for name, loss in losses.items()}, rounds=9
+        {name: value_and_gradient(loss, x, y) for name, loss in losses.items()}, rounds=rounds
     )
-    what = "perceptual, VGG16 to relu4_3, 8x3x96x96"
+    what = f"perceptual, VGG16 to relu4_3, {'x'.join(map(str, shape))}"
     return [
         compare(what, times, "ours", "the article's way", 1.8),
         compare(what, times, "ours", "bare network", 1.05, at_most=True),

@@ -21,14 +21,14 @@ def _networks(size: int, channels: int) -> tuple[Generator, nn.Module]:
     return reference_generator(shape), reference_discriminator(shape)
 
 
-def _real(size: int, channels: int) -> Tensor:
-    return torch.randn(BATCH, channels, size, size).clamp(-1, 1)
+def _real(size: int, channels: int, batch: int) -> Tensor:
+    return torch.randn(batch, channels, size, size).clamp(-1, 1)
 
 
-def engine_step(size: int, channels: int) -> Callable[[], object]:
+def engine_step(size: int, channels: int, batch: int = BATCH) -> Callable[[], object]:
     """A step of the engine: 5 updates of D, 1 of G, moving average."""
     g, d = _networks(size, channels)
-    game, real = GAMES["wgan-gp"], _real(size, channels)
+    game, real = GAMES["wgan-gp"], _real(size, channels, batch)
     engine = Engine(
         generate(game, g, d, g.latent),
         {
@@ -36,27 +36,27 @@ def engine_step(size: int, channels: int) -> Callable[[], object]:
             "g": game.optimisers.generator.build(g.parameters()),
         },
         batches=lambda k: real,
-        batch_size=BATCH,
-        average=moving_average(g, BATCH, 10.0),
+        batch_size=batch,
+        average=moving_average(g, batch, 10.0),
         averaged=g,
     )
     return engine.advance
 
 
-def best_hand_step(size: int, channels: int) -> Callable[[], object]:
+def best_hand_step(size: int, channels: int, batch: int = BATCH) -> Callable[[], object]:
     """The best loop by hand: fakes without a graph, D frozen for G, foreach Adam, EMA."""
     g, d = _networks(size, channels)
-    real = _real(size, channels)
+    real = _real(size, channels, batch)
     opt_g = torch.optim.Adam(g.parameters(), 1e-4, (0.0, 0.9), foreach=True)
     opt_d = torch.optim.Adam(d.parameters(), 1e-4, (0.0, 0.9), foreach=True)
-    average = moving_average(g, BATCH, 10.0)
+    average = moving_average(g, batch, 10.0)
 
     def step() -> None:
         d.requires_grad_(True)
         for _ in range(5):
             with torch.no_grad():
-                fake = g(torch.randn(BATCH, g.latent))
-            mixed = torch.lerp(fake, real, torch.rand(BATCH, 1, 1, 1)).requires_grad_(True)
+                fake = g(torch.randn(batch, g.latent))
+            mixed = torch.lerp(fake, real, torch.rand(batch, 1, 1, 1)).requires_grad_(True)
             (gradient,) = torch.autograd.grad(d(mixed).sum(), mixed, create_graph=True)
             penalty = (gradient.flatten(1).norm(dim=1) - 1).square().mean()
             loss = d(fake).mean() - d(real).mean() + 10 * penalty
@@ -64,7 +64,7 @@ def best_hand_step(size: int, channels: int) -> Callable[[], object]:
             loss.backward()
             opt_d.step()
         d.requires_grad_(False)
-        loss = -d(g(torch.randn(BATCH, g.latent))).mean()
+        loss = -d(g(torch.randn(batch, g.latent))).mean()
         opt_g.zero_grad(set_to_none=True)
         loss.backward()
         opt_g.step()
@@ -73,15 +73,15 @@ def best_hand_step(size: int, channels: int) -> Callable[[], object]:
     return step
 
 
-def article_step(size: int, channels: int) -> Callable[[], object]:
+def article_step(size: int, channels: int, batch: int = BATCH) -> Callable[[], object]:
     """The loop as tutorials print it: a generator graph in every critic step, nothing frozen."""
     g, d = _networks(size, channels)
-    real = _real(size, channels)
+    real = _real(size, channels, batch)
     opt_g = torch.optim.Adam(g.parameters(), 1e-4, (0.0, 0.9), foreach=False)
     opt_d = torch.optim.Adam(d.parameters(), 1e-4, (0.0, 0.9), foreach=False)
 
     def penalty(fake: Tensor) -> Tensor:
-        epsilon = torch.rand(BATCH, 1, 1, 1, requires_grad=True)
+        epsilon = torch.rand(batch, 1, 1, 1, requires_grad=True)
         mixed = real * epsilon + fake * (1 - epsilon)
         scores = d(mixed)
         gradient = torch.autograd.grad(
@@ -93,30 +93,30 @@ def article_step(size: int, channels: int) -> Callable[[], object]:
         history = 0.0
         for _ in range(5):
             opt_d.zero_grad()
-            fake = g(torch.rand(BATCH, g.latent))
+            fake = g(torch.rand(batch, g.latent))
             fake_scores, real_scores = d(fake.detach()), d(real)
             loss = fake_scores.mean() - real_scores.mean() + 10 * penalty(fake)
             history += loss.item() / 5
             loss.backward(retain_graph=True)
             opt_d.step()
         opt_g.zero_grad()
-        (-d(g(torch.rand(BATCH, g.latent))).mean()).backward()
+        (-d(g(torch.rand(batch, g.latent))).mean()).backward()
         opt_g.step()
 
     return step
 
 
-def wgan_gp_rows(rounds: int = 15) -> list[Row]:
-    size, channels = 32, 3
+def wgan_gp_rows(rounds: int = 15, batch: int = BATCH) -> list[Row]:
+    nets = (32, 3, batch)
     times = interleaved(
         {
-            "ours": engine_step(size, channels),
-            "best loop by hand": best_hand_step(size, channels),
-            "tutorial loop": article_step(size, channels),
+            "ours": engine_step(*nets),
+            "best loop by hand": best_hand_step(*nets),
+            "tutorial loop": article_step(*nets),
         },
         rounds=rounds,
     )
-    what = "WGAN-GP step, 32 px conv nets, batch 64"
+    what = f"WGAN-GP step, 32 px conv nets, batch {batch}"
     return [
         compare(what, times, "ours", "best loop by hand", 1.03, at_most=True),
         compare(what, times, "ours", "tutorial loop", 0.90, at_most=True),
@@ -149,10 +149,10 @@ def digits_row(rounds: int = 80) -> Row:
     )
 
 
-def penalty_rows(rounds: int = 15) -> list[Row]:
+def penalty_rows(rounds: int = 15, batch: int = BATCH) -> list[Row]:
     """D step with R1+R2 on 32 px conv nets: ours, fused by hand, and penalties that run D again."""
     _, d = _networks(32, 3)
-    real, fake = _real(32, 3), _real(32, 3)
+    real, fake = _real(32, 3, batch), _real(32, 3, batch)
     pair, r1, r2 = Relativistic(NonSaturating()), R1(), R2()
     parameters = list(d.parameters())
 
@@ -178,27 +178,27 @@ def penalty_rows(rounds: int = 15) -> list[Row]:
         (loss + r1(d, real=real) + r2(d, fake=fake)).backward()
 
     times = interleaved({"ours": ours, "by hand": by_hand, "D run again": again}, rounds=rounds)
-    what = "D step with R1+R2, 32 px conv nets, batch 64"
+    what = f"D step with R1+R2, 32 px conv nets, batch {batch}"
     return [
         compare(what, times, "ours", "by hand", 1.05, at_most=True),
         compare(what, times, "ours", "D run again", 0.78, at_most=True),
     ]
 
 
+def pair_call() -> tuple[Callable[[], object], Callable[[], object]]:
+    """A pair's call on 64 scores, and the bare formula."""
+    real, fake = torch.randn(64), torch.randn(64)
+    pair, softplus = NonSaturating(), nn.functional.softplus
+    return (
+        lambda: pair.discriminator(real=real, fake=fake),
+        lambda: softplus(-real).mean() + softplus(fake).mean(),
+    )
+
+
 def call_row(rounds: int = 300) -> Row:
     """A pair's call on 64 scores against the bare formula: overhead as a share of 20 µs."""
-    real, fake = torch.randn(64), torch.randn(64)
-    pair = NonSaturating()
-
-    def bare() -> Tensor:
-        softplus = nn.functional.softplus
-        return softplus(-real).mean() + softplus(fake).mean()
-
-    times = interleaved(
-        {"ours": lambda: pair.discriminator(real=real, fake=fake), "bare formula": bare},
-        rounds=rounds,
-        repeats=20,
-    )
+    ours, bare = pair_call()
+    times = interleaved({"ours": ours, "bare formula": bare}, rounds=rounds, repeats=20)
     row = compare("a pair's call", times, "ours", "bare formula", 1.0, at_most=True)
     overhead = row.ours - row.theirs
     return Row(

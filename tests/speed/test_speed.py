@@ -1,0 +1,231 @@
+"""No row of ``python -m benchmarks`` loses a factor of two unseen.
+
+``make bench`` holds each row to its bound, on a quiet machine and with two threads. Here neighbours
+may be busy: what counts is the least processor time of one thread, which they disturb less, and
+each ratio is compared with what is usual for it. It fails when it is worse by more than √2, half
+way to a factor of two, three times in turn. Overheads of microseconds are counted in calls, which
+is exact.
+"""
+
+import gc
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from benchmarks import _timing, imports, pipeline, structural, training
+from benchmarks._timing import Row
+
+import ganloss as gl
+from ganloss.engine.loop import Engine
+from ganloss.terms import _similarity
+
+SLACK, TRIES = 2**0.5, 3
+
+Rows = Callable[[], list[Row]]
+Acts = dict[str, Callable[[], object]]
+
+
+def least(contenders: Acts, **how: int) -> dict[str, list[float]]:
+    """As ``interleaved``, but the least time of all rounds in place of each."""
+    times = _timing.interleaved(contenders, **how)
+    return {name: [min(values)] * len(values) for name, values in times.items()}
+
+
+def least_of_two(contenders: Acts, **how: int) -> dict[str, list[float]]:
+    """The same, but we do our work twice."""
+    ours = contenders["ours"]
+    return least(contenders | {"ours": lambda: (ours(), ours())}, **how)
+
+
+def measure_with(monkeypatch: pytest.MonkeyPatch, interleaved: Any) -> None:
+    for module in (structural, training, pipeline):
+        monkeypatch.setattr(module, "interleaved", interleaved)
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Processor time of one thread is read; decoded images have a place of their own."""
+    monkeypatch.setenv("GANLOSS_CACHE", str(tmp_path))
+    monkeypatch.setattr(_timing, "clock", time.process_time)
+    measure_with(monkeypatch, least)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def ssim(shape: tuple[int, ...], rounds: int, repeats: int) -> list[Row]:
+    loss, peers = gl.SSIM(data_range=1.0), structural.common_ssim_peers()
+    return [structural.against_the_fastest("SSIM", loss, peers, shape, 0.0, rounds, repeats)]
+
+
+def ms_ssim() -> list[Row]:
+    return [structural.ms_ssim_row(rounds=3)]
+
+
+def call() -> list[Row]:
+    row = training.call_row(rounds=40)
+    return [replace(row, ratio=row.ours / row.theirs)]
+
+
+def epoch() -> list[Row]:
+    folder = Path(tempfile.mkdtemp(dir=os.environ["GANLOSS_CACHE"]))
+    return [pipeline.epoch_row(folder, images=64, workers=0, rounds=3)]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What measures some rows, and the ratio that is usual for each with one thread."""
+
+    measure: Rows
+    usual: tuple[float, ...]
+
+    def lost(self) -> list[str]:
+        """Rows that are worse than usual by more than the slack."""
+        rows = self.measure()
+        return [
+            f"{row}\n  usual is {usual}x"
+            for row, usual in zip(rows, self.usual, strict=True)
+            if (row.ratio > usual * SLACK if row.at_most else row.ratio * SLACK < usual)
+        ]
+
+
+QUICK = {
+    "SSIM, small": Guard(partial(ssim, (64, 1, 32, 32), 10, 3), (4.0,)),
+    "a pair's call": Guard(call, (1.7,)),
+}
+SLOW = {
+    "SSIM, large": Guard(partial(ssim, (4, 3, 256, 256), 5, 1), (2.5,)),
+    "MS-SSIM": Guard(ms_ssim, (2.8,)),
+    "perceptual": Guard(partial(structural.perceptual_rows, (1, 3, 32, 32), 3), (2.6, 1.0)),
+    "R1 and R2": Guard(partial(training.penalty_rows, 3, batch=16), (1.0, 0.7)),
+    "a step of WGAN-GP": Guard(partial(training.wgan_gp_rows, 2, batch=4), (1.0, 0.85)),
+    "images of a folder": Guard(epoch, (30.0,)),
+}
+GUARDS = QUICK | SLOW
+ALL = [*QUICK, *(pytest.param(name, marks=pytest.mark.long) for name in SLOW)]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_row_lost_a_factor_of_two(name: str):
+    lost = ["not measured"]
+    for _ in range(TRIES):
+        lost = lost and GUARDS[name].lost()
+    assert not lost, "\n".join(lost)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_control_work_done_twice_is_seen(name: str, monkeypatch: pytest.MonkeyPatch):
+    measure_with(monkeypatch, least_of_two)
+    assert any(GUARDS[name].lost() for _ in range(TRIES))
+
+
+def test_control_a_similarity_that_works_twice_is_seen(monkeypatch: pytest.MonkeyPatch):
+    once = _similarity._fuse_piece
+
+    def twice(*arguments: Any) -> None:
+        once(*arguments)
+        once(*arguments)
+
+    monkeypatch.setattr(_similarity, "_fuse_piece", twice)
+    assert any(QUICK["SSIM, small"].lost() for _ in range(TRIES))
+
+
+# Importing: against a module of the standard library, since machines differ.
+
+
+def shares(statements: str, rounds: int) -> Iterator[float]:
+    """Of what importing asyncio takes."""
+    for _ in range(TRIES):
+        unit = imports.milliseconds("import asyncio", 5)
+        yield imports.milliseconds(statements, rounds) / unit
+
+
+IMPORT, FIRST = "import ganloss", "import torch; t = clock(); import ganloss; ganloss.Hinge()"
+LAZY = 0.35 * SLACK
+
+
+def test_importing_is_still_quick():
+    assert any(share < LAZY for share in shares(IMPORT, 5))
+
+
+def test_control_a_slow_import_is_seen():
+    assert all(share > LAZY for share in shares(f"{IMPORT}, asyncio", 3))
+
+
+@pytest.mark.long
+def test_the_first_loss_is_still_there_soon():
+    assert any(share < LAZY for share in shares(FIRST, 1))
+
+
+@pytest.mark.long
+def test_control_loading_every_loss_at_once_is_seen():
+    assert next(shares(f"{FIRST}; [getattr(ganloss, name) for name in dir(ganloss)]", 1)) > LAZY
+
+
+# Overheads: Python functions, and functions of C, called in a step.
+
+
+def calls(act: Callable[[], object]) -> int:
+    """Count the functions called when nothing is done for the first time any more."""
+    count = 0
+
+    def called(frame: Any, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    act()
+    act()
+    gc.disable()  # what it collects may call functions too
+    before = sys.getprofile()
+    sys.setprofile(called)
+    try:
+        act()
+    finally:
+        sys.setprofile(before)
+        gc.enable()
+    return count
+
+
+def engine_overhead() -> int:
+    """Calls of a step of the engine, five updates of D and one of G, beyond those by hand."""
+    steps = training.engine_step(8, 1, batch=2), training.best_hand_step(8, 1, batch=2)
+    return calls(steps[0]) - calls(steps[1])
+
+
+# What the counts were when a step took about 100 µs more, and a pair's call 12 µs.
+ENGINE_CALLS, PAIR_CALLS = 190, 30
+
+
+def test_the_engine_calls_little_beyond_a_loop_by_hand():
+    assert engine_overhead() < ENGINE_CALLS * SLACK
+
+
+def test_control_an_engine_that_calls_more_is_seen(monkeypatch: pytest.MonkeyPatch):
+    advance = Engine.advance
+
+    def busier(self: Any) -> Any:
+        for i in range(ENGINE_CALLS):
+            abs(i)
+        return advance(self)
+
+    monkeypatch.setattr(Engine, "advance", busier)
+    assert engine_overhead() > ENGINE_CALLS * SLACK
+
+
+def test_a_pair_calls_little_beyond_its_formula():
+    ours, bare = training.pair_call()
+    assert calls(ours) - calls(bare) < PAIR_CALLS * SLACK
+
+
+def test_control_a_pair_that_computes_twice_is_seen():
+    ours, bare = training.pair_call()
+    assert calls(lambda: (ours(), ours())) - calls(bare) > PAIR_CALLS * SLACK
