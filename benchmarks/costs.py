@@ -22,7 +22,7 @@ from benchmarks._timing import interleaved, two_threads
 from ganloss import GAMES, GENERATOR_PENALTIES, LOSSES, PENALTIES, TERMS, Game, Weighted
 from ganloss._random import Draws
 from ganloss.check import example
-from ganloss.check.terms import subject_of
+from ganloss.check.terms import _subject, shape_of
 from ganloss.engine.phase import Turn
 from ganloss.networks.generate import reference_discriminator, reference_generator
 from ganloss.outputs import EnergyOutput, FeatureOutput, ScoreOutput
@@ -56,11 +56,11 @@ def games() -> Iterator[tuple[str, Game]]:
         yield name, replace(ns, penalties={name: Weighted(penalty, 1.0)}, output=output)
 
 
-def step_of(game: Game) -> Step:
+def step_of(game: Game, batch: int = BATCH, shape: tuple[int, ...] = SHAPE) -> Step:
     """A turn of D and one of G, gradients and all, without the optimiser."""
     torch.manual_seed(0)
-    g, d = reference_generator(SHAPE), reference_discriminator(SHAPE, output=game.output)
-    turn = Turn(0, torch.randn(BATCH, *SHAPE).clamp(-1, 1), Draws(0, 0, BATCH))
+    g, d = reference_generator(shape), reference_discriminator(shape, output=game.output)
+    turn = Turn(0, torch.randn(batch, *shape).clamp(-1, 1), Draws(0, 0, batch))
     phases = generate(game, g, d, g.latent)
 
     def step() -> None:
@@ -78,8 +78,8 @@ def value_and_gradient(name: str) -> Step:
     """A term's value and gradient in fp32."""
     term = example(name)
     term = term.float() if isinstance(term, torch.nn.Module) else term
-    subject, inputs = subject_of(name, term), None
-    if subject is None:  # images
+    shape = shape_of(term)
+    if shape is None:  # images
         side, count = (176, 4) if name == "ms-ssim" else (32, BATCH)
         values = torch.rand(2, count, 3, side, side)
         if name in ("stft", "mel"):
@@ -89,6 +89,7 @@ def value_and_gradient(name: str) -> Step:
             term(values[0].clone().requires_grad_(True), values[1]).backward()
 
         return step
+    subject = _subject(term, shape)
     inputs = subject.draw(BATCH, 0)
 
     def general() -> None:

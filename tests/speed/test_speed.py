@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 import torch
-from benchmarks import _timing, imports, pipeline, structural, training
+from benchmarks import _timing, costs, imports, pipeline, structural, training
 from benchmarks._timing import Row
 
 import ganloss as gl
@@ -229,3 +229,8 @@ def test_a_pair_calls_little_beyond_its_formula():
 def test_control_a_pair_that_computes_twice_is_seen():
     ours, bare = training.pair_call()
     assert calls(lambda: (ours(), ours())) - calls(bare) > PAIR_CALLS * SLACK
+
+
+@pytest.mark.parametrize("name", ["l1", "kl", "cycle"])
+def test_what_a_term_costs_can_be_measured(name: str):
+    assert costs.kept_bytes(costs.value_and_gradient(name)) > 0

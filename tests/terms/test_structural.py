@@ -135,6 +135,15 @@ def test_constants():
     assert index(zero, zero + 1).item() == pytest.approx(9.999e-5, rel=1e-3)
 
 
+@pytest.mark.parametrize(("weights", "right"), [((0.8, 0.2), True), ((0.2, 0.8), False)])
+def test_the_sum_with_l1_of_gaussian_splatting(weights: tuple[float, float], right: bool):
+    """.8 * .25 + .2 * (1 - .8000639795); weights the other way round are the control."""
+    half = torch.full((2, 3, 16, 16), 0.5)
+    l1, ssim = gl.L1()(half, half / 2), gl.SSIM(data_range=1.0)(half, half / 2)
+    losses = gl.WeightedSum(l1=weights[0], ssim=weights[1])(l1=l1, ssim=ssim)
+    assert (losses.total.item() == pytest.approx(0.2399872041, abs=1e-6)) is right
+
+
 def test_identical_images_symmetry_and_scale():
     x, y = pair(2, 3, 20, 20)
     unit, byte = gl.SSIM(data_range=1.0), gl.SSIM(data_range=255.0)
