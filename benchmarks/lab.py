@@ -8,14 +8,15 @@ from benchmarks._timing import Row, compare
 from ganloss import lab
 from ganloss.runs.settings import GenerateSettings
 
-LOSSES, SEEDS, STEPS, ROUNDS = ("ns", "r3gan"), (0, 1), 3000, 3
+LOSSES, SEEDS, ROUNDS = ("ns", "r3gan"), (0, 1), 3
+STEPS = {"demo:ring": 3000, "demo:digits": 1500}
 
 
-def seconds_per_step(workers: int, threads: int) -> float:
-    """Of a whole comparison of points in the plane, start, scores, pages and report included."""
+def seconds_per_step(data: str, workers: int, threads: int) -> float:
+    """Of a whole comparison, start, scores, pictures, pages and report included."""
     with tempfile.TemporaryDirectory() as out:
         settings = GenerateSettings(
-            data="demo:ring", steps=STEPS, snap=STEPS, threads=threads, out=str(Path(out))
+            data=data, steps=STEPS[data], threads=threads, out=str(Path(out))
         )
         began = time.perf_counter()
         rows = lab.compare(LOSSES, seeds=SEEDS, settings=settings, workers=workers)
@@ -23,10 +24,14 @@ def seconds_per_step(workers: int, threads: int) -> float:
 
 
 def rows() -> list[Row]:
-    """One row: how much faster two workers are."""
+    """How much faster two workers are, on points in the plane and on small images."""
+    return [_row(data) for data in STEPS]
+
+
+def _row(data: str) -> Row:
     one, two = "one worker, all threads", "two workers"
     times: dict[str, list[float]] = {two: [], one: []}
     for _ in range(ROUNDS):
-        times[one].append(seconds_per_step(workers=1, threads=2))
-        times[two].append(seconds_per_step(workers=2, threads=1))
-    return [compare("a step of compare on demo:ring", times, two, one, 1.7)]
+        times[one].append(seconds_per_step(data, workers=1, threads=2))
+        times[two].append(seconds_per_step(data, workers=2, threads=1))
+    return compare(f"a step of compare on {data}", times, two, one, 1.7)

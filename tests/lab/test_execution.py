@@ -17,7 +17,7 @@ from ganloss.lab import compare
 from ganloss.lab.comparison import create
 from ganloss.lab.jobs import from_message, to_message
 from ganloss.lab.plan import plan
-from ganloss.lab.pool import run_locally
+from ganloss.lab.pool import _Pool, run_locally
 from ganloss.lab.results import Comparison, summary
 from ganloss.runs.settings import GenerateSettings
 
@@ -85,6 +85,24 @@ def test_two_workers_give_the_rows_of_one(alone, tmp_path):
     settings = replace(RING, out=str(tmp_path))
     both = compare(["ns", "hinge"], seeds=[0, 1], settings=settings, workers=2)
     assert results(both) == results(alone)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "last"),
+    [
+        ({"ns": 2.0, "hinge": 3.0, "wgan-gp": 9.0}, ["wgan-gp", "hinge", "ns"]),
+        ({"ns": 9.0, "hinge": 2.0, "wgan-gp": 3.0}, ["ns", "wgan-gp", "hinge"]),
+        ({}, ["hinge", "wgan-gp", "ns"]),  # nothing is known yet: in the order of the plan
+    ],
+)
+def test_the_longest_of_the_last_seed_begin_first(tmp_path, seconds, last):
+    jobs = plan(RING, ["ns", "hinge", "wgan-gp"], seeds=[0, 1]).jobs()
+    pool = _Pool(jobs, tmp_path, lambda job, done: None)
+    assert [pool.next_job() for _ in range(3)] == jobs[:3]
+    for variant, took in seconds.items():
+        pool.learn({"variant": variant, "seconds": took})
+    assert [pool.next_job().variant for _ in range(3)] == last
+    assert pool.next_job() is None
 
 
 def test_called_again_a_comparison_has_nothing_left_to_do(alone):

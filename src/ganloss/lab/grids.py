@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +101,22 @@ def _film(run: Path | None, moments: Sequence[float]) -> list[tuple[int, str]]:
 
 
 def _encoded(path: Path) -> bytes:
+    """A picture as the page shows it; one that has not changed is encoded once.
+
+    A report is written again and again while runs go on, and nearly all of its time went here.
+    """
+    try:
+        return _webp(path, path.stat().st_mtime_ns)
+    except OSError:
+        return b""
+
+
+@lru_cache(maxsize=1024)
+def _webp(path: Path, written: int) -> bytes:
     """A picture on white, no wider than the page shows it, as WebP; nothing if it is damaged."""
     from PIL import Image
 
+    del written  # another time is another picture
     try:
         with Image.open(path) as opened:
             picture = opened.convert("RGBA")

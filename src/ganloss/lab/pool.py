@@ -22,7 +22,7 @@ from ganloss import _errors
 from ganloss._errors import GanlossError
 from ganloss.lab.jobs import crashed, to_message
 from ganloss.lab.plan import Job
-from ganloss.runs.reading import Row, read_text
+from ganloss.runs.reading import Row, finite, read_text
 
 #: How often a job may take its process down before that is its result.
 ATTEMPTS = 2
@@ -71,6 +71,7 @@ class _Pool:
     def __post_init__(self) -> None:
         self._waiting = deque(self.jobs)
         self._attempts = dict.fromkeys((job.name for job in self.jobs), 0)
+        self._took: dict[str, float] = {}
         self._workers: list[_Worker] = []
         self._listeners: list[threading.Thread] = []
 
@@ -91,6 +92,7 @@ class _Pool:
             elif message["kind"] == "row":
                 if message["row"] is None:
                     raise KeyboardInterrupt
+                self.learn(message["row"])
                 yield message["row"]
                 self._begin(worker)
 
@@ -126,7 +128,7 @@ class _Pool:
         self.heard.put((worker, None))
 
     def _begin(self, worker: _Worker) -> None:
-        worker.job = self._waiting.popleft() if self._waiting else None
+        worker.job = self.next_job()
         stdin = worker.process.stdin
         if worker.job is None or stdin is None:
             return
@@ -135,6 +137,20 @@ class _Pool:
         with suppress(OSError):  # a dead process is heard of soon
             stdin.write(json.dumps(request) + "\n")
             stdin.flush()
+
+    def next_job(self) -> Job | None:
+        """The next job; of those of the last seed the longest, or one worker would end it alone."""
+        if not self._waiting:
+            return None
+        job = self._waiting[0]
+        if len({(job.seed, job.draw) for job in self._waiting}) == 1:
+            job = max(self._waiting, key=lambda job: self._took.get(job.variant, 0.0))
+        self._waiting.remove(job)
+        return job
+
+    def learn(self, row: Row) -> None:
+        """Remember how long the runs of a variant take."""
+        self._took[row["variant"]] = finite(row.get("seconds")) or 0.0
 
     def _died(self, worker: _Worker) -> Iterator[Row]:
         """Try the job again in a new process; the second time, that is its result."""

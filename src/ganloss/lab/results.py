@@ -5,6 +5,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
@@ -45,11 +46,16 @@ class Comparison(Sequence[Row]):
         self.folder = folder
         self.plan = Plan.read(folder / "plan.yaml")
 
+    @cached_property
+    def _jobs(self) -> dict[str, Job]:
+        """All jobs of the plan by name."""
+        return {job.name: job for job in [*self.plan.search(), *self.plan.jobs()]}
+
     @property
     def rows(self) -> list[Row]:
         """The rows of runs that count, in the order of the plan; the last of a job counts."""
         found = {row["job"]: row for row in self.log() if row.get("draw") is None}
-        return [found[job.name] for job in self.plan.jobs() if job.name in found]
+        return [found[name] for name in self._jobs if name in found]
 
     @property
     def draws(self) -> list[Row]:
@@ -59,7 +65,7 @@ class Comparison(Sequence[Row]):
 
     def log(self) -> list[Row]:
         """Every row of ``results.jsonl``; what is half-written, or of no job, is left out."""
-        jobs = {job.name: job for job in [*self.plan.search(), *self.plan.jobs()]}
+        jobs = self._jobs
         lines = read_text(self.folder / "results.jsonl").splitlines()
         rows = [mapping(parse(line)) for line in lines]
         return [_sound(row, jobs[name]) for row in rows if (name := text(row.get("job"))) in jobs]

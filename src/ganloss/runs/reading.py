@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -177,10 +178,16 @@ def read_settings(run: Path) -> dict[str, str]:
     ...     read_settings(Path(folder))
     {'loss': 'ns', 'lr': '0.001'}
     """
+    return dict(_settings(read_text(RunFolder(run).config)))
+
+
+@lru_cache(maxsize=8)
+def _settings(config: str) -> dict[str, str]:
+    """Parsed once: a page is written at every snap, and half of its time would go here."""
     import yaml
 
     try:
-        values = yaml.safe_load(read_text(RunFolder(run).config))
+        values = yaml.safe_load(config)
     except yaml.YAMLError:
         return {}
     return {k: v for k, v in texts(values).items() if v}
