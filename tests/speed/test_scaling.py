@@ -3,7 +3,6 @@
 from xml.etree import ElementTree
 
 import pytest
-
 from benchmarks import scaling
 from benchmarks.scaling import Curve
 
