@@ -2,6 +2,8 @@
 
 import math
 from functools import lru_cache
+from importlib import import_module
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
@@ -121,15 +123,36 @@ def _fused(
         means, gradient, nothing = _fused(target, input, formula, (True, False))
         return means, nothing, gradient
     x, y = input.flatten(0, 1), target.flatten(0, 1)
-    means = x.new_empty(x.shape[0])
-    gradients = [x.new_empty(x.shape) for want in wanted if want]
-    count = _planes_per_piece(x)
-    for start in range(0, x.shape[0], count):
-        piece = slice(start, start + count)
-        _fuse_piece(x[piece], y[piece], formula, means[piece], [g[piece] for g in gradients])
+    kernels = _kernels() if x.is_cuda else None
+    if kernels is not None and kernels.can_fuse(x, len(formula.taps)):
+        means, gradients = kernels.fused(x, y, *formula, sum(wanted))
+    else:
+        means, gradients = _fused_in_pieces(x, y, formula, sum(wanted))
     shaped = [g.view(input.shape) for g in gradients] + [x.new_empty(0)] * 2
     means.mul_(formula.scale).clamp_(-1, 1)  # rounding could lead out
     return means.view(input.shape[:2]), shaped[0], shaped[1]
+
+
+@lru_cache(maxsize=1)
+def _kernels() -> ModuleType | None:
+    """Kernels for a GPU, where there is Triton to compile them."""
+    try:
+        return import_module("ganloss.terms._kernels")
+    except ImportError:
+        return None
+
+
+def _fused_in_pieces(
+    x: Tensor, y: Tensor, formula: Formula, count: int
+) -> tuple[Tensor, list[Tensor]]:
+    """Mean similarity of each plane, and ``count`` of its gradients, up to factors."""
+    means = x.new_empty(x.shape[0])
+    gradients = [x.new_empty(x.shape) for _ in range(count)]
+    pieces = _planes_per_piece(x)
+    for start in range(0, x.shape[0], pieces):
+        piece = slice(start, start + pieces)
+        _fuse_piece(x[piece], y[piece], formula, means[piece], [g[piece] for g in gradients])
+    return means, gradients
 
 
 def _planes_per_piece(planes: Tensor) -> int:

@@ -1,0 +1,227 @@
+"""The similarity on a GPU: one kernel for means and slopes, one for the gradients.
+
+A program works off a tile of one plane. The window runs along the columns as shifted reads, which
+the cache serves, and along the rows as a product with a banded matrix. The formulas, and what the
+names mean, are those of :func:`ganloss.terms._similarity._fill`.
+"""
+
+# Kernels are not Python, although they look like it: their arguments have no Python types.
+# pyright: reportMissingParameterType=false, reportGeneralTypeIssues=false
+# pyright: reportPossiblyUnboundVariable=false, reportCallIssue=false
+# pyright: reportOperatorIssue=false
+
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+#: Rows that a program reads; all but the margin of the window give a row of results.
+_ROWS = 64
+_COLUMNS = 32
+_WARPS = 4
+#: Wider windows would leave a program too few rows of results.
+_WIDEST = 33
+
+
+def can_fuse(planes: Tensor, window: int) -> bool:
+    """Whether the kernels can be used: on a GPU with matrix units that keep float32's digits."""
+    return (
+        planes.is_cuda
+        and planes.dtype == torch.float32
+        and window <= _WIDEST
+        and _compiles(planes.device)
+    )
+
+
+@lru_cache(maxsize=16)
+def _compiles(device: torch.device) -> bool:
+    """Try the kernels: they need a compiler on the machine, which SSIM itself does not."""
+    if torch.version.hip or torch.cuda.get_device_capability(device) < (8, 0):
+        return False
+    image = torch.zeros(1, 3, 3, device=device)
+    try:
+        fused(image, image, 1.0, 1.0, (0.25, 0.5, 0.25), 1)
+    except Exception:  # of the compiler, the driver or the system; none is the caller's business
+        return False
+    return True
+
+
+def fused(
+    x: Tensor, y: Tensor, c1: float | None, c2: float, taps: tuple[float, ...], count: int
+) -> tuple[Tensor, list[Tensor]]:
+    """Mean similarity of each plane, and halves of its gradients times the number of places.
+
+    As everywhere in the fused computation, both lack a factor of 2 where there is a luminance.
+
+    Args:
+        x: float32 planes ``(P, H, W)`` on a GPU.
+        y: the same for the other image.
+        c1: constant of the luminance; None leaves the luminance out.
+        c2: constant of contrast and structure.
+        taps: weights of the window.
+        count: how many gradients to compute: none, that by x, or both.
+    """
+    x, y = x.contiguous(), y.contiguous()
+    planes, height, width = x.shape
+    rows, columns = height - len(taps) + 1, width - len(taps) + 1
+    weights = _weights(taps, x.device)
+    step = _ROWS - len(taps) + 1
+    tiles = triton.cdiv(rows, step), triton.cdiv(columns, _COLUMNS)
+    sums = x.new_empty(planes, tiles[0] * tiles[1])
+    slopes = x.new_empty((2 + count if count else 0, planes, rows, columns))
+    shape: tuple[Any, ...] = (height, width, rows, columns, slopes[0].numel() if count else 0)
+    options = {
+        "WINDOW": len(taps), "COUNT": count, "ROWS": _ROWS, "COLUMNS": _COLUMNS,
+        "num_warps": _WARPS,
+    }  # fmt: skip
+    with _on(x.device):
+        _fill_slopes[(planes * tiles[0] * tiles[1],)](
+            x, y, weights, sums, slopes, *shape, tiles[0], tiles[1], c1 or 0.0, c2,
+            LUMINANCE=c1 is not None, **options,
+        )  # fmt: skip
+        gradients = [torch.empty_like(x) for _ in range(count)]
+        if count:
+            tiles = triton.cdiv(height, step), triton.cdiv(width, _COLUMNS)
+            _fill_gradients[(planes * tiles[0] * tiles[1],)](
+                x, y, weights, slopes, gradients[0], gradients[-1], *shape, tiles[0], tiles[1],
+                **options,
+            )  # fmt: skip
+    return sums.sum(1) / (rows * columns), gradients
+
+
+def _on(device: torch.device) -> AbstractContextManager[object]:
+    """Triton starts kernels on the current GPU. On a CPU it interprets them, for tests."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+@lru_cache(maxsize=16)
+def _weights(taps: tuple[float, ...], device: torch.device) -> Tensor:
+    return torch.tensor(taps, device=device)
+
+
+@triton.jit
+def _band(weights, WINDOW: tl.constexpr, ROWS: tl.constexpr):
+    """Matrix that filters a column of ``ROWS`` numbers; it leaves zeros in the margin."""
+    tap = tl.arange(0, ROWS)[None, :] - tl.arange(0, ROWS)[:, None]
+    return tl.load(weights + tap, mask=(tap >= 0) & (tap < WINDOW), other=0.0)
+
+
+@triton.jit
+def _filtered(band, maps):
+    return tl.dot(band, maps, input_precision="tf32x3")
+
+
+@triton.jit
+def _centre(plane, height, width):
+    """About the mean of a plane, from 64 of its pixels."""
+    row = tl.arange(0, 8)[:, None] * height // 8
+    column = tl.arange(0, 8)[None, :] * width // 8
+    return tl.sum(tl.load(plane + row * width + column)) / 64
+
+
+@triton.jit
+def _place(tiles_down, tiles_across, STEP: tl.constexpr, COLUMNS: tl.constexpr):
+    """Plane, first row and first column of this program's tile."""
+    tile = tl.program_id(0)
+    plane = (tile // (tiles_down * tiles_across)).to(tl.int64)
+    row = tile // tiles_across % tiles_down * STEP
+    return plane, row, tile % tiles_across * COLUMNS
+
+
+@triton.jit
+def _fill_slopes(
+    x_planes, y_planes, weights, sums, slopes, height, width, rows, columns, slope_size,
+    tiles_down, tiles_across, c1, c2,
+    LUMINANCE: tl.constexpr, WINDOW: tl.constexpr, COUNT: tl.constexpr,
+    ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+):  # fmt: skip
+    """Sum the similarity over a tile of places, and store its slopes there."""
+    plane, top, left = _place(tiles_down, tiles_across, ROWS - WINDOW + 1, COLUMNS)
+    x_plane, y_plane = x_planes + plane * height * width, y_planes + plane * height * width
+    x_centre = _centre(x_plane, height, width)
+    y_centre = _centre(y_plane, height, width)
+    row, column = top + tl.arange(0, ROWS)[:, None], left + tl.arange(0, COLUMNS)[None, :]
+    energy = tl.zeros((ROWS, COLUMNS), tl.float32)
+    product = tl.zeros((ROWS, COLUMNS), tl.float32)
+    x = tl.zeros((ROWS, COLUMNS), tl.float32)
+    y = tl.zeros((ROWS, COLUMNS), tl.float32)
+    for k in tl.static_range(WINDOW):
+        inside = (row < height) & (column + k < width)
+        where = row * width + column + k
+        weight = tl.load(weights + k)
+        x_pixel = tl.load(x_plane + where, mask=inside, other=0.0) - x_centre
+        y_pixel = tl.load(y_plane + where, mask=inside, other=0.0) - y_centre
+        x += weight * x_pixel
+        y += weight * y_pixel
+        energy += weight * (x_pixel * x_pixel + y_pixel * y_pixel)
+        product += weight * (x_pixel * y_pixel)
+    band = _band(weights, WINDOW, ROWS)
+    x, y = _filtered(band, x), _filtered(band, y)
+    variances = _filtered(band, energy) - x * x - y * y + c2
+    contrast = (2 * (_filtered(band, product) - x * y) + c2) / variances
+    by_product = 1 / variances
+    similarity = contrast
+    if LUMINANCE:
+        x_mean, y_mean = x + x_centre, y + y_centre
+        denominator = x_mean * x_mean + y_mean * y_mean + c1
+        luminance = (x_mean * y_mean + c1 / 2) / denominator
+        similarity = contrast * luminance
+        by_product = luminance / variances
+    within = (tl.arange(0, ROWS)[:, None] < ROWS - WINDOW + 1) & (row < rows) & (column < columns)
+    tl.store(sums + tl.program_id(0), tl.sum(tl.where(within, similarity, 0.0)))
+    if COUNT:
+        by_energy = contrast * by_product
+        by_x = x * by_energy - y * by_product
+        by_y = y * by_energy - x * by_product
+        if LUMINANCE:
+            rest = 0.5 * contrast / denominator
+            by_x += rest * (y_mean - 2 * x_mean * luminance)
+            by_y += rest * (x_mean - 2 * y_mean * luminance)
+        place = slopes + (plane * rows + row) * columns + column
+        tl.store(place, by_energy, mask=within)
+        tl.store(place + slope_size, by_product, mask=within)
+        tl.store(place + 2 * slope_size, by_x, mask=within)
+        if COUNT == 2:
+            tl.store(place + 3 * slope_size, by_y, mask=within)
+
+
+@triton.jit
+def _fill_gradients(
+    x_planes, y_planes, weights, slopes, x_gradients, y_gradients, height, width, rows, columns,
+    slope_size, tiles_down, tiles_across,
+    WINDOW: tl.constexpr, COUNT: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+):  # fmt: skip
+    """Spread the slopes over a tile of pixels, and store the gradients there."""
+    plane, top, left = _place(tiles_down, tiles_across, ROWS - WINDOW + 1, COLUMNS)
+    row = top - WINDOW + 1 + tl.arange(0, ROWS)[:, None]
+    column = left - WINDOW + 1 + tl.arange(0, COLUMNS)[None, :]
+    energy = tl.zeros((ROWS, COLUMNS), tl.float32)
+    product = tl.zeros((ROWS, COLUMNS), tl.float32)
+    by_x = tl.zeros((ROWS, COLUMNS), tl.float32)
+    by_y = tl.zeros((ROWS, COLUMNS), tl.float32)
+    for k in tl.static_range(WINDOW):
+        inside = (row >= 0) & (row < rows) & (column + k >= 0) & (column + k < columns)
+        place = slopes + (plane * rows + row) * columns + column + k
+        weight = tl.load(weights + k)
+        energy += weight * tl.load(place, mask=inside, other=0.0)
+        product += weight * tl.load(place + slope_size, mask=inside, other=0.0)
+        by_x += weight * tl.load(place + 2 * slope_size, mask=inside, other=0.0)
+        if COUNT == 2:
+            by_y += weight * tl.load(place + 3 * slope_size, mask=inside, other=0.0)
+    band = _band(weights, WINDOW, ROWS)
+    energy, product = _filtered(band, energy), _filtered(band, product)
+    offset = plane * height * width
+    row, column = top + tl.arange(0, ROWS)[:, None], left + tl.arange(0, COLUMNS)[None, :]
+    within = (tl.arange(0, ROWS)[:, None] < ROWS - WINDOW + 1) & (row < height) & (column < width)
+    where = offset + row * width + column
+    x = tl.load(x_planes + where, mask=within, other=0.0)
+    x -= _centre(x_planes + offset, height, width)
+    y = tl.load(y_planes + where, mask=within, other=0.0)
+    y -= _centre(y_planes + offset, height, width)
+    tl.store(x_gradients + where, _filtered(band, by_x) - x * energy + y * product, mask=within)
+    if COUNT == 2:
+        tl.store(y_gradients + where, _filtered(band, by_y) - y * energy + x * product, mask=within)

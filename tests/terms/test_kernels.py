@@ -1,0 +1,165 @@
+"""SSIM's kernels for a GPU, interpreted on a CPU, and run on a GPU where there is one."""
+
+import os
+import subprocess
+import sys
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import Tensor
+
+import ganloss as gl
+
+pytest.importorskip("triton")
+
+#: Interprets the kernels on cases from a file, and writes down what they give.
+INTERPRET = """
+import sys
+import torch
+from ganloss.terms import _kernels
+from ganloss.terms._gaussian import gaussian
+
+found = []
+for x, y, c1, c2, window, count, _kernels._ROWS in torch.load(sys.argv[1]):
+    found.append(_kernels.fused(x, y, c1, c2, gaussian(window, 1.5), count))
+torch.save(found, sys.argv[2])
+"""
+C1, C2 = 0.01**2, 0.03**2
+
+
+class Case(NamedTuple):
+    """Planes, and what is asked of the kernels."""
+
+    shape: tuple[int, int, int]
+    c1: float | None = C1
+    c2: float = C2
+    window: int = 11
+    gradients: int = 2
+    rows: int = 64
+
+    @property
+    def places(self) -> int:
+        _, height, width = self.shape
+        return (height - self.window + 1) * (width - self.window + 1)
+
+
+CASES = {
+    "one tile": Case((2, 16, 16)),
+    "several tiles": Case((1, 70, 45), gradients=1),
+    "lower tiles": Case((1, 70, 45), gradients=1, rows=32),
+    "a row of places": Case((2, 11, 40)),
+    "a small window": Case((2, 16, 16), window=7),
+    "contrast alone": Case((2, 20, 18), c1=None),
+    "no gradient": Case((1, 12, 12), gradients=0),
+}
+WRONG = Case((2, 16, 16), c2=0.0008)
+
+
+def draw(*shape: int, seed: int) -> Tensor:
+    return torch.rand(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def planes(*shape: int) -> tuple[Tensor, Tensor]:
+    x = draw(*shape, seed=0)
+    return x, (x + 0.2 * (draw(*shape, seed=1) - 0.5)).clamp(0, 1)
+
+
+def textbook(x: Tensor, y: Tensor, *, luminance: bool = True, window: int = 11) -> Tensor:
+    """Means of Wang et al. 2004, eqs. 13-17, of planes in [0, 1] in float64; eq. 9 of 2003."""
+    offsets = torch.arange(window, dtype=torch.float64) - window // 2
+    line = torch.exp(-0.5 * (offsets / 1.5) ** 2)
+    kernel = torch.outer(line, line)[None, None] / line.sum() ** 2
+
+    def mean(z: Tensor) -> Tensor:
+        return torch.nn.functional.conv2d(z[:, None], kernel)
+
+    mx, my = mean(x), mean(y)
+    covariance = mean(x * y) - mx * my
+    variances = mean(x * x) + mean(y * y) - mx * mx - my * my
+    index = (2 * covariance + C2) / (variances + C2)
+    if luminance:
+        index = index * (2 * mx * my + C1) / (mx * mx + my * my + C1)
+    return index.flatten(1).mean(1)
+
+
+def distance(found: Tensor, exact: Tensor) -> float:
+    return float((found.double().cpu() - exact).norm() / exact.norm())
+
+
+@pytest.fixture(scope="module")
+def interpreted(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, Any]:
+    """Means and gradients of all cases; Triton decides when it is imported how it runs."""
+    folder, cases = tmp_path_factory.mktemp("kernels"), [*CASES.values(), WRONG]
+    inputs = [(*(z.float() for z in planes(*c.shape)), *c[1:]) for c in cases]
+    torch.save(inputs, folder / "cases.pt")
+    files = [str(folder / name) for name in ("cases.pt", "found.pt")]
+    environment = os.environ | {"TRITON_INTERPRET": "1"}
+    subprocess.run([sys.executable, "-c", INTERPRET, *files], check=True, env=environment)
+    return dict(zip(cases, torch.load(folder / "found.pt"), strict=True))
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_means_and_gradients_are_the_textbooks(case: Case, interpreted: dict[Case, Any]) -> None:
+    means, gradients = interpreted[case]
+    leaves = [z.requires_grad_(True) for z in planes(*case.shape)]
+    exact = textbook(*leaves, luminance=case.c1 is not None, window=case.window)
+    scale = 1 if case.c1 is None else 2  # the factor that is left to the caller
+    assert distance(scale * means, exact.detach()) < 1e-6
+    assert len(gradients) == case.gradients
+    expected = torch.autograd.grad(exact.sum(), leaves)
+    for gradient, right in zip(gradients, expected, strict=False):
+        assert distance(2 * scale * gradient / case.places, right) < 2e-6
+
+
+def test_control_another_constant_is_seen(interpreted: dict[Case, Any]) -> None:
+    means, (gradient, _) = interpreted[WRONG]
+    leaves = [z.requires_grad_(True) for z in planes(*WRONG.shape)]
+    exact = textbook(*leaves)
+    assert distance(2 * means, exact.detach()) > 1e-5
+    (right, _) = torch.autograd.grad(exact.sum(), leaves)
+    assert distance(4 * gradient / WRONG.places, right) > 1e-4
+
+
+def test_a_cpu_does_not_load_triton() -> None:
+    code = (
+        "import sys, torch, ganloss as gl\n"
+        "gl.SSIM(data_range=1.0)(torch.rand(1, 1, 16, 16), torch.rand(1, 1, 16, 16))\n"
+        "sys.exit('triton' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+
+
+@needs_gpu
+@pytest.mark.parametrize("shape", [(2, 3, 16, 16), (1, 1, 11, 300), (2, 3, 257, 131)])
+def test_on_a_gpu_value_and_gradients_are_the_textbooks(shape: tuple[int, ...]) -> None:
+    x, y = (z.requires_grad_(True) for z in planes(*shape))
+    exact = 1 - textbook(x.flatten(0, 1), y.flatten(0, 1)).mean()
+    expected = torch.autograd.grad(exact, (x, y))
+    leaves = [z.detach().float().cuda().requires_grad_(True) for z in (x, y)]
+    loss = gl.SSIM(data_range=1.0)(*leaves)
+    assert loss.item() == pytest.approx(exact.item(), rel=1e-5)
+    for gradient, right in zip(torch.autograd.grad(loss, leaves), expected, strict=True):
+        assert distance(gradient, right) < 1e-5
+
+
+@needs_gpu
+def test_on_a_gpu_second_derivatives_layouts_and_vmap_agree_with_the_cpu() -> None:
+    x, y = planes(3, 2, 16, 20)
+    term = gl.SSIM(data_range=1.0)
+
+    def squared_slope(x: Tensor, y: Tensor) -> Tensor:
+        x = x.detach().requires_grad_(True)
+        (slope,) = torch.autograd.grad(term(x, y), x, create_graph=True)
+        return torch.autograd.grad(slope.square().sum(), x)[0]
+
+    here, there = (x.float().cuda(), y.float().cuda()), (x, y)
+    assert distance(squared_slope(*here), squared_slope(*there)) < 1e-4
+    last = [z.to(memory_format=torch.channels_last) for z in here]
+    torch.testing.assert_close(term(*last), term(*here))
+    each = torch.func.vmap(term)(here[0][:, None], here[1][:, None])
+    exact = 1 - textbook(x.flatten(0, 1), y.flatten(0, 1)).view(3, 2).mean(1)
+    assert distance(each, exact) < 1e-5
