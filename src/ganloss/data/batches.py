@@ -57,9 +57,11 @@ class Batches:
     def __call__(self, k: int) -> Tensor:
         """Give batch ``k``, ``(n, C, H, W)`` or ``(n, 2)``."""
         batch = take(self._samples, self._rows(k))
-        if batch.is_floating_point():
-            return batch.to(self._hardware.device, self._hardware.dtype)
-        batch = batch.to(self._hardware.device, self._hardware.dtype).div_(127.5).sub_(1)
+        points = batch.is_floating_point()
+        batch = moved(batch, self._hardware.device).to(self._hardware.dtype)
+        if points:
+            return batch
+        batch.div_(127.5).sub_(1)
         return self._flip(batch, k) if self._mirror else batch
 
     def labels(self, k: int) -> Tensor | None:
@@ -72,7 +74,7 @@ class Batches:
     def _flip(self, batch: Tensor, k: int) -> Tensor:
         draws = Draws(self._seed, k, self._total, self._first)
         flipped = draws.uniform("mirror", self._count, 1, 1, 1) < 0.5
-        return torch.where(flipped.to(batch.device), batch.flip(3), batch)
+        return torch.where(moved(flipped, batch.device), batch.flip(3), batch)
 
 
 def take(samples: Tensor | LazyImages, rows: Tensor) -> Tensor:
@@ -81,7 +83,20 @@ def take(samples: Tensor | LazyImages, rows: Tensor) -> Tensor:
     >>> take(torch.tensor([5, 6, 7]), torch.tensor([2, 0]))
     tensor([7, 5])
     """
-    return samples[rows.to(samples.device)] if isinstance(samples, Tensor) else samples[rows]
+    return samples[moved(rows, samples.device)] if isinstance(samples, Tensor) else samples[rows]
+
+
+def moved(values: Tensor, device: torch.device) -> Tensor:
+    """Give values on a device, without waiting for what it still has to do.
+
+    A GPU fetches them from pinned memory when it comes to it; torch keeps them there until then.
+
+    >>> moved(torch.ones(2), torch.device("cpu"))
+    tensor([1., 1.])
+    """
+    if values.device.type != "cpu" or device.type != "cuda":
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)
 
 
 def from_uint8(images: Tensor) -> Tensor:
