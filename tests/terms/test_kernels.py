@@ -163,3 +163,18 @@ def test_on_a_gpu_second_derivatives_layouts_and_vmap_agree_with_the_cpu() -> No
     each = torch.func.vmap(term)(here[0][:, None], here[1][:, None])
     exact = 1 - textbook(x.flatten(0, 1), y.flatten(0, 1)).view(3, 2).mean(1)
     assert distance(each, exact) < 1e-5
+
+
+@needs_gpu
+def test_without_a_compiler_ssim_is_computed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ganloss.terms import _kernels
+
+    def fails(*arguments: Any) -> None:
+        raise RuntimeError("Failed to find C compiler")
+
+    monkeypatch.setattr(_kernels, "fused", fails)
+    monkeypatch.setattr(_kernels, "_without", set())
+    x, y = planes(2, 1, 20, 20)
+    found = gl.SSIM(data_range=1.0)(x.float().cuda(), y.float().cuda())
+    assert found.item() == pytest.approx(1 - textbook(x[:, 0], y[:, 0]).mean().item(), rel=1e-5)
+    assert _kernels._without == {torch.device("cuda", 0)}

@@ -27,27 +27,30 @@ _WARPS = 4
 _WIDEST = 33
 
 
-def can_fuse(planes: Tensor, window: int) -> bool:
-    """Whether the kernels can be used: on a GPU with matrix units that keep float32's digits."""
-    return (
-        planes.is_cuda
-        and planes.dtype == torch.float32
-        and window <= _WIDEST
-        and _compiles(planes.device)
-    )
+def fused_if_possible(
+    x: Tensor, y: Tensor, c1: float | None, c2: float, taps: tuple[float, ...], count: int
+) -> tuple[Tensor, list[Tensor]] | None:
+    """What :func:`fused` gives, or None where the kernels do not suit or cannot be compiled."""
+    suitable = x.dtype == torch.float32 and len(taps) <= _WIDEST and x.device not in _without
+    if not suitable or not _keeps_the_digits(x.device):
+        return None
+    try:
+        return fused(x, y, c1, c2, taps, count)
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:  # There may be no compiler, which Triton needs and nothing else here does.
+        _without.add(x.device)
+        return None
+
+
+#: Devices on which the kernels could not be compiled.
+_without: set[torch.device] = set()
 
 
 @lru_cache(maxsize=16)
-def _compiles(device: torch.device) -> bool:
-    """Try the kernels: they need a compiler on the machine, which SSIM itself does not."""
-    if torch.version.hip or torch.cuda.get_device_capability(device) < (8, 0):
-        return False
-    image = torch.zeros(1, 3, 3, device=device)
-    try:
-        fused(image, image, 1.0, 1.0, (0.25, 0.5, 0.25), 1)
-    except Exception:  # of the compiler, the driver or the system; none is the caller's business
-        return False
-    return True
+def _keeps_the_digits(device: torch.device) -> bool:
+    """Whether the matrix units can make float32 products of three shorter ones."""
+    return not torch.version.hip and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def fused(

@@ -124,10 +124,8 @@ def _fused(
         return means, nothing, gradient
     x, y = input.flatten(0, 1), target.flatten(0, 1)
     kernels = _kernels() if x.is_cuda else None
-    if kernels is not None and kernels.can_fuse(x, len(formula.taps)):
-        means, gradients = kernels.fused(x, y, *formula, sum(wanted))
-    else:
-        means, gradients = _fused_in_pieces(x, y, formula, sum(wanted))
+    found = kernels and kernels.fused_if_possible(x, y, *formula, sum(wanted))
+    means, gradients = found or _fused_in_pieces(x, y, formula, sum(wanted))
     shaped = [g.view(input.shape) for g in gradients] + [x.new_empty(0)] * 2
     means.mul_(formula.scale).clamp_(-1, 1)  # rounding could lead out
     return means.view(input.shape[:2]), shaped[0], shaped[1]
