@@ -32,6 +32,8 @@ SSIM_SHAPES = [
     (16, 3, 1024, 1024),
 ]  # fmt: skip
 CALLS = 20
+#: Games, sizes and batches whose steps are timed.
+STEPS = [("r3gan", 64, 64), ("r3gan", 64, 512), ("r3gan", 32, 64), ("wgan-gp", 32, 64)]
 
 
 def calls(run: Callable[[], object]) -> Callable[[], None]:
@@ -160,7 +162,7 @@ def penalties() -> None:
         print(f"  {'+'.join(names):<8} {shown}")
 
 
-def engine(name: str, size: int, precision: Precision) -> Engine:
+def engine(name: str, size: int, batch: int, precision: Precision) -> Engine:
     game, hardware, shape = GAMES[name], Hardware(DEVICE, precision), (3, size, size)
     torch.manual_seed(0)
     g, d = reference_generator(shape).to(DEVICE), reference_discriminator(shape).to(DEVICE)
@@ -171,40 +173,40 @@ def engine(name: str, size: int, precision: Precision) -> Engine:
             "d": game.optimisers.discriminator.build(d.parameters()),
             "g": game.optimisers.generator.build(g.parameters()),
         },
-        batches=Batches(pixels, BATCH, seed=0, hardware=hardware, mirror=True),
-        batch_size=BATCH,
+        batches=Batches(pixels, batch, seed=0, hardware=hardware, mirror=True),
+        batch_size=batch,
         hardware=hardware,
-        average=moving_average(g, BATCH, 10.0),
+        average=moving_average(g, batch, 10.0),
         averaged=g,
     )
 
 
 def steps() -> None:
-    print(f"\nsteps of the engine, batch {BATCH}: real images, peak memory, waits in 20 steps")
-    for name, size in (("r3gan", 64), ("r3gan", 32), ("wgan-gp", 32)):
+    print("\nsteps of the engine: real images a second, peak memory, waits in 20 steps")
+    for name, size, batch in STEPS:
         for precision in ("32", "bf16", "16"):
             torch.cuda.reset_peak_memory_stats()
-            playing = engine(name, size, precision)
-            for _ in range(10):
+            playing = engine(name, size, batch, precision)
+            for _ in range(5):
                 playing.advance()
-            times = milliseconds({"step": playing.advance}, 5)
-            images_a_second = BATCH * GAMES[name].critic_steps / times["step"] * 1e3
+            milliseconds_each = milliseconds({"step": playing.advance}, 3)["step"]
+            rate = batch * GAMES[name].critic_steps / milliseconds_each * 1e3
             memory = torch.cuda.max_memory_allocated() / 1e6
             print(
-                f"  {name:<8} {size} px  {precision:<5} {times['step']:7.2f} ms  "
-                f"{images_a_second:9,.0f} images/s  {memory:6.0f} MB  waits: {waits(playing)}"
+                f"  {name:<8} {size} px, batch {batch:<4} {precision:<5} {milliseconds_each:7.2f} "
+                f"ms  {rate:9,.0f} images/s  {memory:6.0f} MB  waits: {waits(playing)}"
             )
 
 
 def waits(playing: Engine, count: int = 20) -> str:
     """Calls in which the host waits for the device, as the profiler sees them."""
     torch.cuda.synchronize()
-    activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
-    with torch.profiler.profile(activities=activities) as profiler:
+    with torch.profiler.profile(acc_events=True) as profiler:
         for _ in range(count):
             playing.advance()
-    events = {e.key: e.count for e in profiler.key_averages()}
-    waiting = {k: n for k, n in events.items() if "Synchronize" in k or "Memcpy DtoH" in k}
+    # The profiler itself waits for the device once, when it ends.
+    found = {e.key: e.count for e in profiler.key_averages() if e.key != "cudaDeviceSynchronize"}
+    waiting = {k: n for k, n in found.items() if "Synchronize" in k or "Memcpy DtoH" in k}
     return ", ".join(f"{n} {k}" for k, n in waiting.items()) or "none"
 
 

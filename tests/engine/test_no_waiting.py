@@ -1,5 +1,6 @@
 """A step never asks the device for a value: it would stand still until the device has caught up."""
 
+import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -62,7 +63,9 @@ def asked(device: str, kept: Tensor) -> Generator[list[str]]:
         with Asking(kept) as mode:
             yield mode.found
         return
-    torch.cuda.set_sync_debug_mode("error")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Synchronization debug mode is a prototype")
+        torch.cuda.set_sync_debug_mode("error")
     try:
         yield []
     finally:

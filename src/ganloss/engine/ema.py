@@ -1,7 +1,6 @@
 """Moving average of the generator's weights, on torch's own AveragedModel."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -29,15 +28,25 @@ def moving_average(
         half_life = min(half_life_kimg * 1000, images * ramp)
         return 0.5 ** (batch_size / half_life) if half_life > 0 else 0.0
 
-    # n_averaged stays on the CPU: reading it never waits for a device.
-    average = AveragedModel(network, multi_avg_fn=_lerp(decay))
+    average = _MovingAverage(network, decay)
     average.requires_grad_(False)
     return average
 
 
-def _lerp(decay: Callable[[int], float]) -> Callable[..., None]:
-    def update(averaged: Sequence[Tensor], current: Sequence[Tensor], updates: Any) -> None:
-        weight = 1.0 - decay(int(updates))
-        torch._foreach_lerp_(list(averaged), list(current), weight)  # pyright: ignore[reportPrivateImportUsage]
+class _MovingAverage(AveragedModel):
+    """An average whose count stays on the CPU: torch's own takes it to the device and back."""
 
-    return update
+    def __init__(self, network: nn.Module, decay: Callable[[int], float]) -> None:
+        super().__init__(network)
+        self._decay = decay
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        """Move towards the weights of a network, and take its buffers."""
+        weight = 1.0 - self._decay(int(self.n_averaged))
+        own: list[Tensor] = [*self.module.parameters()]
+        others: list[Tensor] = [*model.parameters()]
+        torch._foreach_lerp_(own, others, weight)  # pyright: ignore[reportPrivateImportUsage]
+        for buffer, value in zip(self.module.buffers(), model.buffers(), strict=True):
+            buffer.copy_(value)
+        self.n_averaged += 1

@@ -1,18 +1,18 @@
 """The similarity on a GPU: one kernel for means and slopes, one for the gradients.
 
-A program works off a tile of one plane. The window runs along the columns as shifted reads, which
-the cache serves, and along the rows as a product with a banded matrix. The formulas, and what the
-names mean, are those of :func:`ganloss.terms._similarity._fill`.
+A program works off a tile of one plane. The window runs along its columns as shifted reads, which
+the cache serves, and along its rows as a product with a banded matrix. (Two products for both axes
+took twice the time on an H200: a tile then changes its layout between them.) The formulas, and what
+the names mean, are those of :func:`ganloss.terms._similarity._fill`.
 """
 
 # Kernels are not Python, although they look like it: their arguments have no Python types.
 # pyright: reportMissingParameterType=false, reportGeneralTypeIssues=false
 # pyright: reportPossiblyUnboundVariable=false, reportCallIssue=false
-# pyright: reportOperatorIssue=false
+# pyright: reportOperatorIssue=false, reportArgumentType=false
 
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
-from typing import Any
 
 import torch
 import triton
@@ -71,29 +71,28 @@ def fused(
     x, y = x.contiguous(), y.contiguous()
     planes, height, width = x.shape
     rows, columns = height - len(taps) + 1, width - len(taps) + 1
-    weights = _weights(taps, x.device)
     step = _ROWS - len(taps) + 1
-    tiles = triton.cdiv(rows, step), triton.cdiv(columns, _COLUMNS)
-    sums = x.new_empty(planes, tiles[0] * tiles[1])
+    weights = _weights(taps, x.device)
+    tiles = triton.cdiv(rows, step) * triton.cdiv(columns, _COLUMNS)
+    sums = x.new_empty(planes, tiles)
     slopes = x.new_empty((2 + count if count else 0, planes, rows, columns))
-    shape: tuple[Any, ...] = (height, width, rows, columns, slopes[0].numel() if count else 0)
+    gradients = [torch.empty_like(x) for _ in range(count)]
     options = {
         "WINDOW": len(taps), "COUNT": count, "ROWS": _ROWS, "COLUMNS": _COLUMNS,
         "num_warps": _WARPS,
     }  # fmt: skip
     with _on(x.device):
-        _fill_slopes[(planes * tiles[0] * tiles[1],)](
-            x, y, weights, sums, slopes, *shape, tiles[0], tiles[1], c1 or 0.0, c2,
+        _fill_slopes[(planes * tiles,)](
+            x, y, weights, sums, slopes, planes, height, width, c1 or 0.0, c2,
             LUMINANCE=c1 is not None, **options,
         )  # fmt: skip
-        gradients = [torch.empty_like(x) for _ in range(count)]
         if count:
-            tiles = triton.cdiv(height, step), triton.cdiv(width, _COLUMNS)
-            _fill_gradients[(planes * tiles[0] * tiles[1],)](
-                x, y, weights, slopes, gradients[0], gradients[-1], *shape, tiles[0], tiles[1],
+            tiles = triton.cdiv(height, step) * triton.cdiv(width, _COLUMNS)
+            _fill_gradients[(planes * tiles,)](
+                x, y, weights, slopes, gradients[0], gradients[-1], planes, height, width,
                 **options,
             )  # fmt: skip
-    return sums.sum(1) / (rows * columns), gradients
+    return sums.sum(1), gradients
 
 
 def _on(device: torch.device) -> AbstractContextManager[object]:
@@ -108,13 +107,14 @@ def _weights(taps: tuple[float, ...], device: torch.device) -> Tensor:
 
 @triton.jit
 def _band(weights, WINDOW: tl.constexpr, ROWS: tl.constexpr):
-    """Matrix that filters a column of ``ROWS`` numbers; it leaves zeros in the margin."""
+    """Matrix that filters a column of ``ROWS`` numbers; its last rows, the margin, are cut off."""
     tap = tl.arange(0, ROWS)[None, :] - tl.arange(0, ROWS)[:, None]
     return tl.load(weights + tap, mask=(tap >= 0) & (tap < WINDOW), other=0.0)
 
 
 @triton.jit
 def _filtered(band, maps):
+    """Filter columns; three short products keep the digits of float32."""
     return tl.dot(band, maps, input_precision="tf32x3")
 
 
@@ -127,37 +127,37 @@ def _centre(plane, height, width):
 
 
 @triton.jit
-def _place(tiles_down, tiles_across, STEP: tl.constexpr, COLUMNS: tl.constexpr):
-    """Plane, first row and first column of this program's tile."""
+def _tile(height, width, STEP: tl.constexpr, COLUMNS: tl.constexpr):
+    """Plane of this program, and where its tile starts in an area of that size."""
     tile = tl.program_id(0)
-    plane = (tile // (tiles_down * tiles_across)).to(tl.int64)
-    row = tile // tiles_across % tiles_down * STEP
-    return plane, row, tile % tiles_across * COLUMNS
+    down, across = tl.cdiv(height, STEP), tl.cdiv(width, COLUMNS)
+    plane = (tile // (down * across)).to(tl.int64)
+    return plane, tile // across % down * STEP, tile % across * COLUMNS
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["planes", "height", "width"])
 def _fill_slopes(
-    x_planes, y_planes, weights, sums, slopes, height, width, rows, columns, slope_size,
-    tiles_down, tiles_across, c1, c2,
+    x_planes, y_planes, weights, sums, slopes, planes, height, width, c1, c2,
     LUMINANCE: tl.constexpr, WINDOW: tl.constexpr, COUNT: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
-    """Sum the similarity over a tile of places, and store its slopes there."""
-    plane, top, left = _place(tiles_down, tiles_across, ROWS - WINDOW + 1, COLUMNS)
+    """Give the share of a tile of places in the mean similarity, and its slopes there."""
+    rows, columns = height - WINDOW + 1, width - WINDOW + 1
+    plane, top, left = _tile(rows, columns, ROWS - WINDOW + 1, COLUMNS)
     x_plane, y_plane = x_planes + plane * height * width, y_planes + plane * height * width
-    x_centre = _centre(x_plane, height, width)
-    y_centre = _centre(y_plane, height, width)
-    row, column = top + tl.arange(0, ROWS)[:, None], left + tl.arange(0, COLUMNS)[None, :]
+    x_centre, y_centre = _centre(x_plane, height, width), _centre(y_plane, height, width)
+    down = tl.arange(0, ROWS)[:, None]
+    row, column = top + down, left + tl.arange(0, COLUMNS)[None, :]
     energy = tl.zeros((ROWS, COLUMNS), tl.float32)
     product = tl.zeros((ROWS, COLUMNS), tl.float32)
     x = tl.zeros((ROWS, COLUMNS), tl.float32)
     y = tl.zeros((ROWS, COLUMNS), tl.float32)
-    for k in tl.static_range(WINDOW):
+    for k in tl.range(WINDOW, num_stages=1):
         inside = (row < height) & (column + k < width)
-        where = row * width + column + k
+        pixel = row * width + column + k
         weight = tl.load(weights + k)
-        x_pixel = tl.load(x_plane + where, mask=inside, other=0.0) - x_centre
-        y_pixel = tl.load(y_plane + where, mask=inside, other=0.0) - y_centre
+        x_pixel = tl.load(x_plane + pixel, mask=inside, other=0.0) - x_centre
+        y_pixel = tl.load(y_plane + pixel, mask=inside, other=0.0) - y_centre
         x += weight * x_pixel
         y += weight * y_pixel
         energy += weight * (x_pixel * x_pixel + y_pixel * y_pixel)
@@ -166,16 +166,17 @@ def _fill_slopes(
     x, y = _filtered(band, x), _filtered(band, y)
     variances = _filtered(band, energy) - x * x - y * y + c2
     contrast = (2 * (_filtered(band, product) - x * y) + c2) / variances
-    by_product = 1 / variances
     similarity = contrast
+    by_product = 1 / variances
     if LUMINANCE:
         x_mean, y_mean = x + x_centre, y + y_centre
         denominator = x_mean * x_mean + y_mean * y_mean + c1
         luminance = (x_mean * y_mean + c1 / 2) / denominator
         similarity = contrast * luminance
         by_product = luminance / variances
-    within = (tl.arange(0, ROWS)[:, None] < ROWS - WINDOW + 1) & (row < rows) & (column < columns)
-    tl.store(sums + tl.program_id(0), tl.sum(tl.where(within, similarity, 0.0)))
+    within = (down <= ROWS - WINDOW) & (row < rows) & (column < columns)
+    share = tl.sum(tl.where(within, similarity, 0.0)) / (rows * columns)
+    tl.store(sums + tl.program_id(0), share)
     if COUNT:
         by_energy = contrast * by_product
         by_x = x * by_energy - y * by_product
@@ -184,47 +185,49 @@ def _fill_slopes(
             rest = 0.5 * contrast / denominator
             by_x += rest * (y_mean - 2 * x_mean * luminance)
             by_y += rest * (x_mean - 2 * y_mean * luminance)
+        size = planes.to(tl.int64) * rows * columns
         place = slopes + (plane * rows + row) * columns + column
         tl.store(place, by_energy, mask=within)
-        tl.store(place + slope_size, by_product, mask=within)
-        tl.store(place + 2 * slope_size, by_x, mask=within)
+        tl.store(place + size, by_product, mask=within)
+        tl.store(place + 2 * size, by_x, mask=within)
         if COUNT == 2:
-            tl.store(place + 3 * slope_size, by_y, mask=within)
+            tl.store(place + 3 * size, by_y, mask=within)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["planes", "height", "width"])
 def _fill_gradients(
-    x_planes, y_planes, weights, slopes, x_gradients, y_gradients, height, width, rows, columns,
-    slope_size, tiles_down, tiles_across,
+    x_planes, y_planes, weights, slopes, x_gradients, y_gradients, planes, height, width,
     WINDOW: tl.constexpr, COUNT: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
-    """Spread the slopes over a tile of pixels, and store the gradients there."""
-    plane, top, left = _place(tiles_down, tiles_across, ROWS - WINDOW + 1, COLUMNS)
-    row = top - WINDOW + 1 + tl.arange(0, ROWS)[:, None]
-    column = left - WINDOW + 1 + tl.arange(0, COLUMNS)[None, :]
+    """Spread the slopes over a tile of pixels, and give the gradients there."""
+    rows, columns = height - WINDOW + 1, width - WINDOW + 1
+    plane, top, left = _tile(height, width, ROWS - WINDOW + 1, COLUMNS)
+    size = planes.to(tl.int64) * rows * columns
+    down, across = tl.arange(0, ROWS)[:, None], tl.arange(0, COLUMNS)[None, :]
+    row, column = top + down - WINDOW + 1, left + across - WINDOW + 1
     energy = tl.zeros((ROWS, COLUMNS), tl.float32)
     product = tl.zeros((ROWS, COLUMNS), tl.float32)
     by_x = tl.zeros((ROWS, COLUMNS), tl.float32)
     by_y = tl.zeros((ROWS, COLUMNS), tl.float32)
-    for k in tl.static_range(WINDOW):
+    for k in tl.range(WINDOW, num_stages=1):
         inside = (row >= 0) & (row < rows) & (column + k >= 0) & (column + k < columns)
         place = slopes + (plane * rows + row) * columns + column + k
         weight = tl.load(weights + k)
         energy += weight * tl.load(place, mask=inside, other=0.0)
-        product += weight * tl.load(place + slope_size, mask=inside, other=0.0)
-        by_x += weight * tl.load(place + 2 * slope_size, mask=inside, other=0.0)
+        product += weight * tl.load(place + size, mask=inside, other=0.0)
+        by_x += weight * tl.load(place + 2 * size, mask=inside, other=0.0)
         if COUNT == 2:
-            by_y += weight * tl.load(place + 3 * slope_size, mask=inside, other=0.0)
+            by_y += weight * tl.load(place + 3 * size, mask=inside, other=0.0)
     band = _band(weights, WINDOW, ROWS)
     energy, product = _filtered(band, energy), _filtered(band, product)
+    row, column = top + down, left + across
+    within = (down <= ROWS - WINDOW) & (row < height) & (column < width)
     offset = plane * height * width
-    row, column = top + tl.arange(0, ROWS)[:, None], left + tl.arange(0, COLUMNS)[None, :]
-    within = (tl.arange(0, ROWS)[:, None] < ROWS - WINDOW + 1) & (row < height) & (column < width)
-    where = offset + row * width + column
-    x = tl.load(x_planes + where, mask=within, other=0.0)
-    x -= _centre(x_planes + offset, height, width)
-    y = tl.load(y_planes + where, mask=within, other=0.0)
-    y -= _centre(y_planes + offset, height, width)
-    tl.store(x_gradients + where, _filtered(band, by_x) - x * energy + y * product, mask=within)
+    pixel = offset + row * width + column
+    x_centre = _centre(x_planes + offset, height, width)
+    y_centre = _centre(y_planes + offset, height, width)
+    x = tl.load(x_planes + pixel, mask=within, other=0.0) - x_centre
+    y = tl.load(y_planes + pixel, mask=within, other=0.0) - y_centre
+    tl.store(x_gradients + pixel, _filtered(band, by_x) - x * energy + y * product, mask=within)
     if COUNT == 2:
-        tl.store(y_gradients + where, _filtered(band, by_y) - y * energy + x * product, mask=within)
+        tl.store(y_gradients + pixel, _filtered(band, by_y) - y * energy + x * product, mask=within)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn.functional import avg_pool2d
 
-from ganloss.terms._similarity import formula_of, plane_means
+from ganloss.terms._similarity import formula_of, plane_means, signed
 from ganloss.terms._term import Term, check_positive, checked_images
 
 
@@ -224,6 +224,7 @@ class _Halve(Function):
     generate_vmap_rule = True
 
     @staticmethod
+    @signed
     def forward(images: Tensor) -> Tensor:
         rows = images[..., ::2, :] + images[..., 1::2, :]
         return (rows[..., ::2] + rows[..., 1::2]).mul_(0.25)
