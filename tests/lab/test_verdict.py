@@ -99,7 +99,8 @@ def test_against_a_baseline_each_is_better_worse_or_neither(tmp_path):
 
 def test_samples_far_from_real_are_said_to_be_far(tmp_path):
     verdict = say(tmp_path, {"ns": BAD, "hinge": MIDDLE, "r3gan": GOOD})
-    assert any("3.32 times that of 897 training images" in limit for limit in verdict.limits)
+    # The table's mean of GOOD, which is 1, over the reference of 0.3; not its geometric mean.
+    assert any("3.33 times that of 897 training images" in limit for limit in verdict.limits)
 
 
 def test_the_shared_optimiser_is_part_of_the_limits(tmp_path):

@@ -231,7 +231,7 @@ def _rarest(row: Row) -> dict[str, float]:
         return {}
     return {
         "share of the rarest class": min(shares),
-        "classes that nearly miss": float(sum(share < _RARE for share in shares)),
+        "classes nearly missing": float(sum(share < _RARE for share in shares)),
     }
 
 
