@@ -28,7 +28,7 @@ faults: $(VENV)/test
 faults-short: $(VENV)/test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/faults
 
-browser: $(VENV)/test
+browser: docs
 	$(BIN)/python -m pytest tests/browser
 
 check: lint types test docs
@@ -42,6 +42,7 @@ types: $(VENV)/dev
 
 docs: $(VENV)/dev
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python docs/check_links.py docs/_build/html
 
 bench: $(VENV)/peers
 	$(BIN)/python -m benchmarks

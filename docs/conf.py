@@ -24,7 +24,7 @@ make_reference.write_config(Path(__file__).parent / "reference" / "config.md")
 project = "ganloss"
 author = project_copyright = "The ganloss developers"
 version = release = __version__
-extensions = ["myst_nb", "sphinx.ext.autodoc", "mathml", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "mathml", "references", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_math_renderer = "mathml"
 html_static_path = ["_static", "pictures"]
@@ -37,7 +37,9 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 nb_execution_mode = "off"
-nitpicky = False
+nitpicky = True
+# Names of other projects: no page of theirs is asked while these are built.
+nitpick_ignore_regex = [("py:.*", r"(torch|collections|pathlib|PIL)\..*")]
 # Dashes of flags stay dashes, and commands are not coloured as Python.
 smartquotes = False
 highlight_language = "none"

@@ -9,7 +9,7 @@ import pytest
 
 #: Seconds of tests on one core of a small machine. What does not fit moves to a target of its own.
 BUDGETS = {
-    "browser": 180,
+    "browser": 300,
     "cli": 480,
     "conformance": 60,
     "controls": 30,

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Generic, TypeVar
 
@@ -41,6 +42,17 @@ def suggest(name: str, known: Iterable[str]) -> str:
     nearest = difflib.get_close_matches(name.lower(), {k.lower(): k for k in known}, n=1)
     originals = {k.lower(): k for k in known}
     return f"; did you mean {originals[nearest[0]]!r}?" if nearest else ""
+
+
+def suggest_beside(path: Path) -> str:
+    """As :func:`suggest`, of what lies where a path leads to nothing: run folders have numbers.
+
+    >>> suggest_beside(Path("no-such-folder") / "run")
+    ''
+    """
+    if path.exists() or not path.parent.is_dir():
+        return ""
+    return suggest(path.name, [other.name for other in path.parent.iterdir()])
 
 
 class Registry(Mapping[str, T], Generic[T]):

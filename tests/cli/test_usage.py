@@ -30,6 +30,7 @@ def test_help_is_quick_to_say_and_imports_no_torch(words: tuple[str, ...]) -> No
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.replace("\n", "").isprintable()
     assert re.search(r"usage|ganloss \d", done.stdout)
 
 

@@ -1,14 +1,10 @@
 """CONTRIBUTING's "Add a loss", done literally in a copy of the project: everything finds it."""
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from docs.copies import after, copied, run
 
 CLASS = '''
 
@@ -59,19 +55,10 @@ LOSSES["Quartic()"] = PairFormula(
 """
 
 
-def after(path: Path, line: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert text.count(line) == 1, line
-    path.write_text(text.replace(line, line + new), encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project with one more class, a line in each of two dicts, and a formula."""
-    copy = tmp_path_factory.mktemp("project")
-    for folder in ("src/ganloss", "tests/conformance", "docs"):
-        ignored = shutil.ignore_patterns("_build", "__pycache__")
-        shutil.copytree(ROOT / folder, copy / folder, ignore=ignored)
+    copy = copied(tmp_path_factory.mktemp("project"))
     source = copy / "src" / "ganloss"
     adversarial = source / "losses" / "adversarial.py"
     adversarial.write_text(adversarial.read_text("utf-8") + CLASS, encoding="utf-8")
@@ -92,19 +79,6 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 _IMPORT = "from ganloss.losses import (\n    LOSSES,"
-
-
-def run(copy: Path, *words: str) -> str:
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(map(str, (copy / "src", copy / "docs", copy / "tests"))),
-        "OMP_NUM_THREADS": "1",
-        "COLUMNS": "120",
-    }
-    done = subprocess.run(
-        [sys.executable, *words], cwd=copy, env=environment, capture_output=True, text=True,
-        encoding="utf-8", timeout=240,
-    )  # fmt: skip
-    return f"{done.stdout}{done.stderr}\nended with {done.returncode}"
 
 
 def test_without_a_formula_the_tests_fail(copy: Path) -> None:

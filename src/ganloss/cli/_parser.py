@@ -34,6 +34,10 @@ class Parser(ArgumentParser):
         )
         self.add_argument("-c", "--config", action="config", help="YAML file of flags; flags win")
 
+    def format_help(self, formatter: Any = None) -> str:
+        """As argparse writes it, without the backspace of jsonargparse before ``[=flags]``."""
+        return super().format_help(formatter).replace(" \b", "")
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise instead of exiting."""
         raise UsageError(self._explain(message)) from ex

@@ -51,7 +51,7 @@ class GANLoss(ABC):
     batch_statistic: ClassVar[bool] = False
     #: The generator's loss looks at real scores as well.
     generator_needs_real: ClassVar[bool] = False
-    #: Scores are energies: the discriminator lowers those of real samples.
+    #: Whether scores are energies, of which the discriminator lowers those of real samples.
     real_is_low: ClassVar[bool] = False
     #: Scores are vectors ``(N, d)`` without an up or down; further dimensions are flattened.
     scores_are_features: ClassVar[bool] = False

@@ -49,7 +49,7 @@ class Minimax(ElementwisePair):
 
     @property
     def undecided(self) -> float:
-        """0: even chances."""
+        """Even chances, 0."""
         return 0.0
 
     def real_side(self, scores: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ class NonSaturating(ElementwisePair):
 
     @property
     def undecided(self) -> float | None:
-        """Logit of the labels' mean: 0, or a little less with one-sided smoothing."""
+        """Logit of the mean label, 0, or a little less with one-sided smoothing."""
         mean = (self.real_label + self.fake_label) / 2
         return log(mean / (1 - mean)) if 0 < mean < 1 else None
 
@@ -322,7 +322,7 @@ class Hinge(ElementwisePair):
 
     @property
     def undecided(self) -> float:
-        """0: between the margins."""
+        """Between the margins, 0."""
         return 0.0
 
     def real_side(self, scores: Tensor) -> Tensor:
@@ -371,7 +371,7 @@ class BoundarySeeking(ElementwisePair):
 
     @property
     def undecided(self) -> float:
-        """0: even chances."""
+        """Even chances, 0."""
         return 0.0
 
     def real_side(self, scores: Tensor) -> Tensor:

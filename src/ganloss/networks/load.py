@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from ganloss._errors import CheckpointError, UsageError
+from ganloss._lazy import suggest_beside
 from ganloss.engine.checkpoint import write_atomically
 from ganloss.networks.generate import reference_generator
 from ganloss.networks.own import own_network
@@ -182,6 +183,8 @@ def _export_folder(path: Path) -> Path:
     for folder in (path, path / "export"):
         if (folder / DESCRIPTION).is_file():
             return folder
+    if hint := suggest_beside(path):
+        raise CheckpointError(f"there is no run {path}{hint}")
     raise CheckpointError(
         f"there is no generator in {path}; a run exports it when it ends: finish it with "
         f"`ganloss train {_task(path)} --resume {path}`"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ganloss._errors import StorageError, UsageError
+from ganloss._lazy import suggest_beside
 from ganloss._version import __version__
 from ganloss.engine.checkpoint import PART, write_atomically
 from ganloss.engine.launch import Launch, find_launch
@@ -375,12 +376,12 @@ def open_run(path: str) -> RunFolder:
 
     >>> open_run("no-such-run")
     Traceback (most recent call last):
-    ganloss._errors.UsageError: no-such-run is not a run folder: it has no config.yaml. ...
+    ganloss._errors.UsageError: no-such-run is not a run folder: it has no config.yaml...
     """
     for folder in (Path(path), Path(path).parent, Path(path).parent.parent):
         if (folder / "config.yaml").exists():
             return RunFolder(folder)
     raise UsageError(
-        f"{path} is not a run folder: it has no config.yaml. Give the folder itself, e.g. "
-        "runs/00003-wgan-gp-digits-s0"
+        f"{path} is not a run folder: it has no config.yaml{suggest_beside(Path(path)) or '.'} "
+        "Give the folder itself, e.g. runs/00003-wgan-gp-digits-s0"
     )
