@@ -57,7 +57,8 @@ def on_ray(tmp_path: Path, *words: str) -> tuple[list[list[object]], int]:
         env=environment() | {"RAY_DEDUP_LOGS": "0"}, capture_output=True, text=True, timeout=280,
     )  # fmt: skip
     assert found.returncode == 0, found.stderr[-3000:]
-    lines = {line.split()[0]: line.partition(" ")[2] for line in found.stdout.splitlines() if line}
+    ours = [line for line in found.stdout.splitlines() if line.startswith(("ROWS ", "NODES "))]
+    lines = dict(line.split(" ", 1) for line in ours)  # Ray prints lines of its own
     return json.loads(lines["ROWS"]), int(lines["NODES"])
 
 
