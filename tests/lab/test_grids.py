@@ -24,3 +24,12 @@ def test_a_picture_is_encoded_once_and_anew_when_it_has_changed(tmp_path, monkey
     assert set(opened) == {last}
     assert again.pictures["ns"][0][-1] != first.pictures["ns"][0][-1]
     assert again.pictures["hinge"] == first.pictures["hinge"]
+
+
+def test_runs_of_few_pictures_are_shown_of_every_seed(tmp_path):
+    comparison = pretended(tmp_path, {"ns": [1.0, 2.0], "hinge": [2.0, 1.0]})
+    for folder in (comparison.folder / "runs").iterdir():
+        for picture in sorted((folder / "samples").glob("*.png"))[:-2]:
+            picture.unlink()
+    found = grids_of(comparison)
+    assert (len(found.moments), found.seeds) == (2, (0, 1))

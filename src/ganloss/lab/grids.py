@@ -51,7 +51,7 @@ def grids_of(comparison: Comparison) -> Grids:
     seeds = [s for s in comparison.plan.seeds if any(s in found for found in runs.values())]
     seeds = seeds[:MOST_SEEDS]
     frames = _affordable(runs, seeds)
-    while frames < FEWEST_FRAMES and len(seeds) > 1:
+    while frames < min(FEWEST_FRAMES, _longest(runs, seeds)) and len(seeds) > 1:
         seeds = seeds[:-1]
         frames = _affordable(runs, seeds)
     moments = [i / (frames - 1) for i in range(frames)] if frames > 1 else [1.0]
@@ -73,8 +73,14 @@ def _affordable(runs: Mapping[str, Mapping[int, Path]], seeds: Sequence[int]) ->
         return 1
     some = lasts[:: max(1, len(lasts) // 6)]
     typical = sum(len(_encoded(path)) for path in some) / len(some)
-    longest = max(len(read_samples(path.parent.parent)) for path in lasts)
-    return max(1, min(MOST_FRAMES, longest, int(MOST_BYTES / (typical * len(lasts)))))
+    most = min(MOST_FRAMES, _longest(runs, seeds))
+    return max(1, min(most, int(MOST_BYTES / (typical * len(lasts)))))
+
+
+def _longest(runs: Mapping[str, Mapping[int, Path]], seeds: Sequence[int]) -> int:
+    """Pictures of the run that has most of them."""
+    lasts = _last_pictures(runs, seeds)
+    return max((len(read_samples(path.parent.parent)) for path in lasts), default=1)
 
 
 def _last_pictures(runs: Mapping[str, Mapping[int, Path]], seeds: Sequence[int]) -> list[Path]:
