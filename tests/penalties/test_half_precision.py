@@ -122,13 +122,19 @@ def r1_inside_autocast(d: nn.Module, real: Tensor) -> Tensor:
     return 0.5 * slope.flatten(1).square().sum(1).mean()
 
 
-@pytest.mark.parametrize(
-    ("half", "scale"), [(torch.float16, 1e-4), (torch.float16, 1e4), (torch.bfloat16, 1.0)]
-)
-def test_control_r1_inside_autocast_is_further_off(half: torch.dtype, scale: float) -> None:
+#: bf16 has eight bits, so its gradient is off by about 2⁻⁹; how far depends on the processor.
+TOO_FAR = [(torch.float16, 1e-4, 0.01), (torch.float16, 1e4, 0.01), (torch.bfloat16, 1.0, 2**-10)]
+
+
+@pytest.mark.parametrize(("half", "scale", "least"), TOO_FAR)
+def test_control_r1_inside_autocast_is_further_off(
+    half: torch.dtype, scale: float, least: float
+) -> None:
     d, real = network(scale), images(0)
     found, exact = (gradient(lambda: r1_inside_autocast(d, real), d, h) for h in (half, None))
-    assert not distance(found, exact) < 0.01
+    assert not distance(found, exact) < least
+    ours = gradient(lambda: gl.R1()(d, real=real), d, half)
+    assert distance(ours, exact) < least / 10
 
 
 def generator() -> nn.Sequential:
