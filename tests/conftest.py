@@ -25,7 +25,7 @@ BUDGETS = {
     "parity": 200,
     "penalties": 30,
     "runs": 120,
-    "speed": 60,
+    "speed": 100,
     "terms": 60,
 }
 OTHERS = 60

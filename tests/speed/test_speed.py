@@ -2,9 +2,10 @@
 
 ``make bench`` holds each row to its bound, on a quiet machine and with two threads. Here neighbours
 may be busy: what counts is the least processor time of one thread, which they disturb less, and
-each ratio is compared with what is usual for it. It fails when it is worse by more than √2, half
-way to a factor of two, three times in turn. Overheads of microseconds are counted in calls, which
-is exact.
+each ratio is compared with what is usual for it on a slow processor. It fails when it is worse by
+almost a factor of two, three times in turn. Processors differ by as much, so the controls, whose
+work is done twice, are compared with what is usual here: half way, √2, is seen. Overheads of
+microseconds are counted in calls, which is exact.
 """
 
 import gc
@@ -28,6 +29,8 @@ from ganloss.engine.loop import Engine
 from ganloss.terms import _similarity
 
 SLACK, TRIES = 2**0.5, 3
+#: What a processor may be worse by than the one whose ratios are written down here.
+OTHER_PROCESSORS = 1.9
 
 Rows = Callable[[], list[Row]]
 Acts = dict[str, Callable[[], object]]
@@ -88,13 +91,17 @@ class Guard:
     measure: Rows
     usual: tuple[float, ...]
 
-    def lost(self) -> list[str]:
+    def here(self) -> "Guard":
+        """The same guard, with what is usual on this machine."""
+        return replace(self, usual=tuple(row.ratio for row in self.measure()))
+
+    def lost(self, slack: float) -> list[str]:
         """Rows that are worse than usual by more than the slack."""
         rows = self.measure()
         return [
             f"{row}\n  usual is {usual}x"
             for row, usual in zip(rows, self.usual, strict=True)
-            if (row.ratio > usual * SLACK if row.at_most else row.ratio * SLACK < usual)
+            if (row.ratio > usual * slack if row.at_most else row.ratio * slack < usual)
         ]
 
 
@@ -118,25 +125,26 @@ ALL = [*QUICK, *(pytest.param(name, marks=pytest.mark.long) for name in SLOW)]
 def test_no_row_lost_a_factor_of_two(name: str):
     lost = ["not measured"]
     for _ in range(TRIES):
-        lost = lost and GUARDS[name].lost()
+        lost = lost and GUARDS[name].lost(OTHER_PROCESSORS)
     assert not lost, "\n".join(lost)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_control_work_done_twice_is_seen(name: str, monkeypatch: pytest.MonkeyPatch):
+    guard = GUARDS[name].here()
     measure_with(monkeypatch, least_of_two)
-    assert any(GUARDS[name].lost() for _ in range(TRIES))
+    assert any(guard.lost(SLACK) for _ in range(TRIES))
 
 
 def test_control_a_similarity_that_works_twice_is_seen(monkeypatch: pytest.MonkeyPatch):
-    once = _similarity._fuse_piece
+    guard, once = QUICK["SSIM, small"].here(), _similarity._fuse_piece
 
     def twice(*arguments: Any) -> None:
         once(*arguments)
         once(*arguments)
 
     monkeypatch.setattr(_similarity, "_fuse_piece", twice)
-    assert any(QUICK["SSIM, small"].lost() for _ in range(TRIES))
+    assert any(guard.lost(SLACK) for _ in range(TRIES))
 
 
 # Importing: against a module of the standard library, since machines differ.
