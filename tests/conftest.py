@@ -22,7 +22,7 @@ BUDGETS = {
     "losses": 30,
     "metrics": 60,
     "networks": 30,
-    "parity": 200,
+    "parity": 400,
     "penalties": 30,
     "runs": 120,
     "speed": 100,

@@ -50,6 +50,16 @@ def wait_for_rows(out: Path, count: int, *, seconds: float = 120) -> None:
         time.sleep(0.05)
 
 
+def wait_for_listener(port: int, *, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
 def networks(folder: Path) -> Mapping[str, Any]:
     return checkpoint.load(folder / "checkpoints" / "last.pt")["engine"]["networks"]
 
@@ -80,7 +90,7 @@ def test_a_lost_machine_is_replaced_by_fewer_processes(tmp_path: Path) -> None:
         "--rdzv-endpoint", f"127.0.0.1:{port}", "--rdzv-conf", "last_call_timeout=3",
     )  # fmt: skip
     first = torchrun(*options, cwd=tmp_path, name="first")
-    time.sleep(1)  # the first launcher keeps the meeting place
+    wait_for_listener(port)  # the first launcher keeps the meeting place
     second = torchrun(*options, cwd=tmp_path, name="second")
     try:
         wait_for_rows(tmp_path / "runs", 6)
