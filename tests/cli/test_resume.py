@@ -38,7 +38,7 @@ CASES = {
 def kill_while_it_trains(command: list[str], cwd: Path, rng: random.Random, length: float) -> None:
     """Start, wait for a random moment after the run folder appeared, and send SIGKILL."""
     process = start(*command, cwd=cwd)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while process.poll() is None and time.monotonic() < deadline:
         if list((cwd / "out").glob("*/checkpoints")):
             break

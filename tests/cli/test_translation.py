@@ -73,7 +73,8 @@ def test_broken_off_and_resumed_equals_uninterrupted(case: str, tmp_path: Path) 
     assert fingerprint(only_run(tmp_path / "other"))["state"] != calm["state"], "the control"
 
 
-def test_a_forgotten_pool_is_another_run(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_control_a_forgotten_pool_is_another_run(tmp_path: Path) -> None:
     settings = CASES["cyclegan"]
     train(replace(settings, out=str(tmp_path / "calm")), Silent())
     rough = replace(settings, out=str(tmp_path / "rough"))
@@ -90,7 +91,7 @@ def test_a_forgotten_pool_is_another_run(tmp_path: Path) -> None:
     assert states[0] != states[1]
 
 
-@pytest.mark.parametrize("task", ["paired", "unpaired"])
+@pytest.mark.parametrize("task", ["paired", pytest.param("unpaired", marks=pytest.mark.long)])
 def test_two_processes_train_as_one_does(task: str, tmp_path: Path) -> None:
     words = ("train", task, "--data", "demo:sketches", *SMALL, "--batch-size", "4", "--steps", "6")
     words += ("--precision", "64", "--mirror")

@@ -116,7 +116,7 @@ def test_two_processes_at_once_decode_once(decoded: list[str], tmp_path: Path) -
     )
     words = [sys.executable, "-c", code, str(tmp_path / "a")]
     both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=60)[0] for process in both]
+    said = [process.communicate(timeout=200)[0] for process in both]
     assert said[0] == said[1] != ""
     assert len(list((tmp_path / "cache").glob("*/entry.json"))) == 1
     assert not list((tmp_path / "cache").glob(".new-*"))

@@ -230,7 +230,7 @@ def test_two_processes_on_one_run(folder: Path, commands: Commands, ledger: Ledg
         lost = second.fault((6,)) if met else ""
         if not lost and met and "another process is training" not in second.err:
             lost = second.err
-        if first.wait(timeout=120) != 0 or not lost:
+        if first.wait(timeout=280) != 0 or not lost:
             lost = lost or differences(fingerprint(home), wanted)
         ledger.note(LOCKED, number, lost, times=int(met))
     assert not ledger.lost(LOCKED)
@@ -337,7 +337,7 @@ def test_a_worker_of_a_comparison_is_killed(
         victims = children_of(process.pid)
         if victims:
             os.kill(rng.choice(victims), 9)
-        code = process.wait(timeout=120)
+        code = process.wait(timeout=280)
         lost = f"exit code {code}" if code else ""
         if not lost and rows_of(home) != wanted:
             lost = f"{rows_of(home)} instead of {wanted}"
@@ -352,7 +352,7 @@ def test_a_rank_is_killed(folder: Path, ledger: Ledger) -> None:
     for number in ledger.left(RANK):
         if not wanted:
             (folder / "calm").mkdir()
-            assert start(*words, cwd=folder / "calm").wait(timeout=180) == 0
+            assert start(*words, cwd=folder / "calm").wait(timeout=280) == 0
             wanted = fingerprint(folder / "calm")
         home, rng = folder / f"home{number}", RANK.random(number)
         home.mkdir()
@@ -362,9 +362,9 @@ def test_a_rank_is_killed(folder: Path, ledger: Ledger) -> None:
         victims = children_of(process.pid)
         for victim in victims:
             os.kill(victim, 9)
-        code = process.wait(timeout=180)
+        code = process.wait(timeout=280)
         lost = "" if code in (0, 6) else f"exit code {code}"
-        again = start(*words, "--resume", cwd=home).wait(timeout=180)
+        again = start(*words, "--resume", cwd=home).wait(timeout=280)
         lost = lost or (f"resumed, exit code {again}" if again else "")
         lost = lost or differences(fingerprint(home), wanted)
         ledger.note(RANK, number, lost, times=int(code == 6))

@@ -221,7 +221,7 @@ def test_interrupted_every_job_is_saved_and_goes_on(tmp_path, number):
         )  # fmt: skip
         wait_for(lambda: any(tmp_path.glob("runs/compare-*/runs/*/samples/000020.png")))
         process.send_signal(number)
-        assert process.wait(timeout=90) == 130
+        assert process.wait(timeout=200) == 130
     folder = only_comparison(tmp_path / "runs")
     text = (tmp_path / "said").read_text()
     assert f"ganloss compare --resume {folder.relative_to(tmp_path)}" in text

@@ -1,12 +1,15 @@
-"""Train a game for 20 steps in float64 and print the weights' file; run under torchrun or alone.
+"""Train games for 20 steps in float64 and keep their weights; run under torchrun or alone.
 
-A number of micro-batches other than 0 brings augmentation and clipped gradients with it.
+A game is asked for by its name. ``hinge/2`` takes two micro-batches in each process, with
+augmentation and clipped gradients on top; ``ragan/means`` makes one of the `MISTAKES`.
 """
 
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import nn
@@ -19,8 +22,10 @@ from ganloss.engine.hardware import Hardware, connect
 from ganloss.engine.loop import Engine
 from ganloss.engine.phase import Phase
 from ganloss.games import Game
+from ganloss.losses import relativistic
 from ganloss.networks.generate import reference_discriminator, reference_generator
 from ganloss.networks.translate import PatchDiscriminator, UNet
+from ganloss.penalties import gradient
 from ganloss.recipes._rules import Rules
 from ganloss.recipes.generate import generate
 from ganloss.recipes.paired import paired
@@ -30,22 +35,26 @@ BATCH, STEPS = 16, 20
 SHAPE = (1, 8, 8)
 
 
-def main(name: str, target: Path, *, local_epsilon: bool, accumulate: int) -> None:
+def main(target: Path, asked: list[str]) -> None:
     torch.set_num_threads(1)
     hardware = connect("cpu", precision="64")
-    torch.manual_seed(0)
-    if local_epsilon:
-        _make_epsilon_local(hardware.rank)
-    makers = {"pix2pix": pix2pix, "cyclegan": cyclegan, "classes": classes, "lecam": lecam}
-    make = (makers | {"ada": ada}).get(name)
-    game = GAMES.get(name)
-    engine, networks = make(hardware) if make else noise_to_image(game, hardware, accumulate)
-    for _ in range(STEPS):
-        engine.advance()
+    found = {words: weights(hardware, *words.partition("/")[::2]) for words in asked}
     if hardware.is_main:
-        weights = [p.detach() for network in networks for p in network.parameters()]
-        torch.save([hardware.processes, weights], target)
+        torch.save([hardware.processes, found], target)
     hardware.leave()
+
+
+def weights(hardware: Hardware, name: str, how: str) -> list[torch.Tensor]:
+    torch.manual_seed(0)
+    accumulate = int(how) if how.isdecimal() else 0
+    with MISTAKES[how](hardware.rank) if how in MISTAKES else nullcontext():
+        if name in MAKERS:
+            engine, networks = MAKERS[name](hardware)
+        else:
+            engine, networks = noise_to_image(GAMES[name], hardware, accumulate)
+        for _ in range(STEPS):
+            engine.advance()
+    return [p.detach() for network in networks for p in network.parameters()]
 
 
 def images(hardware: Hardware, *, negative: bool = False, labels: bool = False) -> Batches:
@@ -146,15 +155,27 @@ def _engine(
     )
 
 
-def _make_epsilon_local(rank: int) -> None:
-    """The usual mistake: every process draws its own epsilon from its own generator."""
-    from ganloss.penalties import gradient
+def _local_means(rank: int) -> Any:
+    """A mean of the scores that each process takes over its own."""
+    return patch.object(relativistic, "gathered", lambda rows, across_processes: rows)
 
-    original = gradient.interpolates
-    torch.manual_seed(1 + rank)
-    gradient.interpolates = lambda real, fake, random: original(real, fake, None)
+
+def _local_epsilon(rank: int) -> Any:
+    """Every process draws its own epsilon from its own generator."""
+    own = torch.Generator().manual_seed(1 + rank)
+
+    def interpolates(real: torch.Tensor, fake: torch.Tensor, random: object) -> torch.Tensor:
+        epsilon = torch.rand(len(real), 1, 1, 1, generator=own, dtype=real.dtype)
+        return torch.lerp(fake.detach(), real.detach(), epsilon)
+
+    return patch.object(gradient, "interpolates", interpolates)
+
+
+#: What is no plain noise to image.
+MAKERS = {"pix2pix": pix2pix, "cyclegan": cyclegan, "classes": classes, "lecam": lecam, "ada": ada}
+#: What is usually done wrong, for the controls.
+MISTAKES = {"means": _local_means, "epsilon": _local_epsilon}
 
 
 if __name__ == "__main__":
-    _, name, target, epsilon, accumulate = sys.argv
-    main(name, Path(target), local_epsilon=epsilon == "local", accumulate=int(accumulate))
+    main(Path(sys.argv[1]), sys.argv[2:])
