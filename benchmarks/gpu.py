@@ -205,8 +205,8 @@ def waits(playing: Engine, count: int = 20) -> str:
         for _ in range(count):
             playing.advance()
     # The profiler itself waits for the device once, when it ends.
-    found = {e.key: e.count for e in profiler.key_averages() if e.key != "cudaDeviceSynchronize"}
-    waiting = {k: n for k, n in found.items() if "Synchronize" in k or "Memcpy DtoH" in k}
+    found = {e.key: e.count - (e.key == "cudaDeviceSynchronize") for e in profiler.key_averages()}
+    waiting = {k: n for k, n in found.items() if n and ("Synchronize" in k or "Memcpy DtoH" in k)}
     return ", ".join(f"{n} {k}" for k, n in waiting.items()) or "none"
 
 

@@ -19,7 +19,8 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value for name, value in attrs if value}
-        self.anchors |= {values[name] for name in ("id", "name") if name in values}
+        anchors = ("id", "name") if tag == "a" else ("id",)
+        self.anchors |= {values[name] for name in anchors if name in values}
         self.links += [values[name] for name in ("href", "src") if name in values]
         sources = values.get("srcset", "").split(",")
         self.links += [source.split()[0] for source in sources if source.strip()]
@@ -32,8 +33,9 @@ def broken(root: Path) -> Iterator[str]:
         for link in page.links:
             if re.match("[a-z]+:", link):
                 continue
-            place, _, anchor = unquote(link).partition("#")
-            target = (path.parent / place.partition("?")[0]).resolve() if place else path
+            place, _, anchor = link.partition("#")
+            place, anchor = unquote(place.partition("?")[0]), unquote(anchor)
+            target = (path.parent / place).resolve() if place else path
             known = pages[target].anchors if target in pages else set()
             if not target.exists() or (anchor and target in pages and anchor not in known):
                 yield f"{path.relative_to(root.resolve())}: {link}"

@@ -15,6 +15,9 @@ from sphinx.util import logging
 import ganloss
 from ganloss import check, lab
 
+#: What may stand before a public name.
+PLACES = ("", "ganloss", "ganloss.check", "ganloss.lab", "gl", "gl.lab")
+
 
 def public() -> Iterator[str]:
     """Full names of the classes and functions that users import."""
@@ -32,11 +35,11 @@ def public() -> Iterator[str]:
 def by_last_name(
     app: Sphinx, env: BuildEnvironment, node: nodes.Element, text: nodes.TextElement
 ) -> Any:
-    """Find what only one documented name ends with."""
+    """Find what a user imports, or what only one documented name ends with, by its name."""
     domain = env.domains.python_domain
-    last = "." + node["reftarget"].rpartition(".")[2]
-    found = [name for name in domain.objects if name.endswith(last)]
-    if node.get("refdomain") != "py" or len(found) != 1:
+    where, _, last = node["reftarget"].rpartition(".")
+    found = [name for name in domain.objects if name.endswith(f".{last}")]
+    if node.get("refdomain") != "py" or len(found) != 1 or where not in PLACES:
         return None
     words = (node["refdoc"], app.builder, node["reftype"], found[0], node, text)
     return domain.resolve_xref(env, *words)

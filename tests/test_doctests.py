@@ -1,6 +1,7 @@
 """Names without an underscore, in all of src: typed, documented, and most shown in a doctest."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,7 +66,8 @@ def shown(tree: ast.Module) -> dict[str, bool]:
     for node in definitions(tree):
         found[node.name] = bool(examples(node))
         for method in methods(node) if isinstance(node, ast.ClassDef) else ():
-            used = any(f".{method.name}" in examples(cls) for cls in (node, *heirs(node)))
+            call = re.compile(rf"\.{method.name}\b")
+            used = any(call.search(examples(cls)) for cls in (node, *heirs(node)))
             found[f"{node.name}.{method.name}"] = used or bool(examples(method))
     return found
 

@@ -2,8 +2,8 @@
 
 import importlib
 import importlib.util
-import re
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,15 +29,29 @@ def import_typed(name: str) -> ModuleType:
         raise UsageError(f"{name} is not valid Python: line {error.lineno}: {error.msg}") from error
 
 
-def names_in(module: ModuleType, text: str) -> dict[str, Any]:
-    """Give what a module holds, and those names of a text that it makes when asked for them.
+class Names(Mapping[str, Any]):
+    """The names of a module, with those that it makes only when asked for them.
 
     >>> import ganloss
-    >>> names_in(ganloss, "Hinge(margin=2.0)")["Hinge"]()
-    Hinge(margin=1.0, fake_margin=None)
+    >>> names = Names(ganloss)
+    >>> "Hinge" in list(names), names["Hinge"]()
+    (True, Hinge(margin=1.0, fake_margin=None))
     """
-    asked = [name for name in re.findall(r"[^\W\d]\w*", text) if hasattr(module, name)]
-    return vars(module) | {name: getattr(module, name) for name in asked}
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return getattr(self._module, name)
+        except AttributeError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dir(self._module))
+
+    def __len__(self) -> int:
+        return len(dir(self._module))
 
 
 def _import_file(path: Path) -> ModuleType:

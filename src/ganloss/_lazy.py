@@ -50,9 +50,11 @@ def suggest_beside(path: Path) -> str:
     >>> suggest_beside(Path("no-such-folder") / "run")
     ''
     """
-    if path.exists() or not path.parent.is_dir():
+    try:
+        beside = [] if path.exists() else [other.name for other in path.parent.iterdir()]
+    except OSError:  # no such folder, or none that may be listed
         return ""
-    return suggest(path.name, [other.name for other in path.parent.iterdir()])
+    return suggest(path.name, beside)
 
 
 class Registry(Mapping[str, T], Generic[T]):

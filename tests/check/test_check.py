@@ -107,6 +107,7 @@ def test_one_side_written_as_a_function(losses: Path):
     [
         ("losses.py", "write MODULE:NAME"),
         ("losses.py:Charbonier", "did you mean 'Charbonnier'"),
+        ("ganloss:Hinje", "did you mean 'Hinge'"),
         ("nowhere.py:Loss", "no file nowhere.py"),
         ("no_such_module:Loss", "could not be imported"),
         ("losses.py:Charbonnier(", "neither a name nor a call"),

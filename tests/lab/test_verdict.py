@@ -103,6 +103,12 @@ def test_samples_far_from_real_are_said_to_be_far(tmp_path):
     assert any("3.33 times that of 897 training images" in limit for limit in verdict.limits)
 
 
+def test_far_from_real_is_said_of_the_mean_in_the_table_also_where_runs_failed(tmp_path):
+    scores = {"ns": [3.0] * 5, "hinge": [5.0] * 5}
+    verdict = say(tmp_path, scores, states={"ns-s1": "diverged"})
+    assert any("mean score is 10 times that of" in limit for limit in verdict.limits)
+
+
 def test_the_shared_optimiser_is_part_of_the_limits(tmp_path):
     verdict = say(tmp_path, {"ns": BAD, "hinge": MIDDLE, "r3gan": GOOD}, tuning="shared")
     assert "one optimiser for all" in verdict.limits[0]

@@ -5,7 +5,7 @@ import torch
 
 from ganloss.data.images import ImageSet, load_data
 from ganloss.data.points import PointSet
-from ganloss.metrics.reference import uniform_noise
+from ganloss.metrics.degrade import uniform_noise
 from ganloss.metrics.synthetic import MemberReport, ModeReport
 from ganloss.runs.evaluation import Evaluation, evaluation_for
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ganloss._errors import UsageError
-from ganloss._importing import import_typed, names_in
+from ganloss._importing import Names, import_typed
 from ganloss._lazy import suggest
 
 #: Arguments that losses need and that have no default, as the battery's images have them.
@@ -32,7 +32,7 @@ def load(target: str) -> Any:
     if not expression:
         raise UsageError(f"{target!r} names no loss; write MODULE:NAME, e.g. losses.py:MyLoss")
     module = import_typed(module_name)
-    return build(expression, names_in(module, expression), module_name)
+    return build(expression, Names(module), module_name)
 
 
 def build(expression: str, names: Mapping[str, Any], where: str) -> Any:

@@ -39,8 +39,8 @@ examples
   ganloss data check ./my_photos
   ganloss sample runs/00000-wgan-gp-digits-s0 --seeds 0-63
   ganloss train paired --data ./photo2sketch --preset pix2pix --minutes 10
-  ganloss translate runs/00001-ns-photo2sketch-s0 ./new_photos
-  ganloss evaluate ./my_photos runs/00000-r3gan-my_photos-s0
+  ganloss translate runs/00002-ns-photo2sketch-s0 ./new_photos
+  ganloss evaluate ./my_photos runs/00001-r3gan-my_photos-s0
   ganloss train generate --resume auto --data ./my_photos --loss r3gan --image-size 32
 """
 

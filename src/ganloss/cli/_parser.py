@@ -36,7 +36,8 @@ class Parser(ArgumentParser):
 
     def format_help(self, formatter: Any = None) -> str:
         """As argparse writes it, without the backspace of jsonargparse before ``[=flags]``."""
-        return super().format_help(formatter).replace(" \b", "")
+        given = () if formatter is None else (formatter,)  # argparse has it from Python 3.15 on
+        return super().format_help(*given).replace(" \b", "")
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise instead of exiting."""

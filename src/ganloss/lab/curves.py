@@ -10,7 +10,7 @@ import numpy as np
 from ganloss.lab.results import Comparison, runs_of
 from ganloss.lab.statistics import best_of
 from ganloss.runs.charts import AXES, thin
-from ganloss.runs.reading import Row, Status, finite, read_rows
+from ganloss.runs.reading import Row, Status, finite, numbers, read_rows
 from ganloss.runs.wording import number
 
 _AXES = ("images", "seconds", "step")
@@ -143,10 +143,7 @@ def budgets_of(comparison: Comparison) -> list[dict[str, Any]]:
     rows = comparison.draws or comparison.rows
     found: list[dict[str, Any]] = []
     for variant in comparison.plan.variants:
-        values = [
-            v for row in rows
-            if row["variant"] == variant.name and (v := finite(row["score"])) is not None
-        ]  # fmt: skip
+        values = numbers((row for row in rows if row["variant"] == variant.name), "score")
         curve = best_of(values) if values else []
         found.append(
             {

@@ -13,7 +13,7 @@ from ganloss.engine.health import verdicts
 from ganloss.games import GAMES
 from ganloss.lab.curves import axes_for, budgets_of, curves_of
 from ganloss.lab.grids import Grids, grids_of
-from ganloss.lab.results import Comparison, Line, runs_of, summary, table
+from ganloss.lab.results import Comparison, Line, mean_of, runs_of, summary, table
 from ganloss.lab.statistics import LEVEL, Difference
 from ganloss.lab.verdict import Verdict, judge, metric_of
 from ganloss.runs.folder import write_text
@@ -219,8 +219,7 @@ def _modes(comparison: Comparison, order: Sequence[str]) -> dict[str, Any]:
         found = [dict(mapping(row.get("found"))) | _rarest(row) for row in rows]
         keys = [k for k in dict.fromkeys(k for f in found for k in f) if finite(found[0].get(k))
                 is not None]  # fmt: skip
-        means = {k: [v for f in found if (v := finite(f.get(k))) is not None] for k in keys}
-        table[name] = {k: sum(values) / len(values) for k, values in means.items() if values}
+        table[name] = {k: mean for k in keys if (mean := mean_of(found, k)) is not None}
     columns = list(dict.fromkeys(key for line in table.values() for key in line))
     return {"columns": columns, "rows": table}
 
@@ -276,13 +275,12 @@ def _equal(comparison: Comparison) -> list[str]:
 
 
 def _mean_by_variant(comparison: Comparison, column: str) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for variant in comparison.plan.variants:
-        rows = [row for row in comparison.rows if row["variant"] == variant.name]
-        values = [v for row in rows if (v := finite(row.get(column))) is not None]
-        if values:
-            found[variant.name] = sum(values) / len(values)
-    return found
+    rows = comparison.rows
+    means = {
+        v.name: mean_of((row for row in rows if row["variant"] == v.name), column)
+        for v in comparison.plan.variants
+    }
+    return {name: mean for name, mean in means.items() if mean is not None}
 
 
 def _runs(comparison: Comparison) -> list[dict[str, Any]]:

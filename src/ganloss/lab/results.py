@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from ganloss._errors import UsageError
 from ganloss.lab.jobs import run_folder
 from ganloss.lab.plan import Job, Plan
 from ganloss.lab.statistics import mean_and_interval
-from ganloss.runs.reading import Row, finite, mapping, parse, read_text, text
+from ganloss.runs.reading import Row, finite, mapping, numbers, parse, read_text, text
 
 
 class Comparison(Sequence[Row]):
@@ -47,15 +47,15 @@ class Comparison(Sequence[Row]):
         self.plan = Plan.read(folder / "plan.yaml")
 
     @cached_property
-    def _jobs(self) -> dict[str, Job]:
-        """All jobs of the plan by name."""
+    def jobs(self) -> dict[str, Job]:
+        """All jobs of the plan by name, those of a search first."""
         return {job.name: job for job in [*self.plan.search(), *self.plan.jobs()]}
 
     @property
     def rows(self) -> list[Row]:
         """The rows of runs that count, in the order of the plan; the last of a job counts."""
         found = {row["job"]: row for row in self.log() if row.get("draw") is None}
-        return [found[name] for name in self._jobs if name in found]
+        return [found[name] for name in self.jobs if name in found]
 
     @property
     def draws(self) -> list[Row]:
@@ -65,7 +65,7 @@ class Comparison(Sequence[Row]):
 
     def log(self) -> list[Row]:
         """Every row of ``results.jsonl``; what is half-written, or of no job, is left out."""
-        jobs = self._jobs
+        jobs = self.jobs
         lines = read_text(self.folder / "results.jsonl").splitlines()
         rows = [mapping(parse(line)) for line in lines]
         return [_sound(row, jobs[name]) for row in rows if (name := text(row.get("job"))) in jobs]
@@ -195,7 +195,7 @@ def table(comparison: Comparison) -> list[Line]:
 
 def _line(variant: str, rows: Sequence[Row]) -> Line:
     rows = [row for row in rows if row["variant"] == variant]
-    values = [value for row in rows if (value := finite(row["score"])) is not None]
+    values = numbers(rows, "score")
     mean, low, high = mean_and_interval(values) if values else (None, -math.inf, math.inf)
     return Line(
         variant,
@@ -205,10 +205,10 @@ def _line(variant: str, rows: Sequence[Row]) -> Line:
         low,
         high,
         min(values, default=None),
-        _mean(rows, "trained"),
-        _mean(rows, "cpu_seconds"),
+        mean_of(rows, "trained"),
+        mean_of(rows, "cpu_seconds"),
         _ms_per_step(rows),
-        _mean(rows, "peak_mb"),
+        mean_of(rows, "peak_mb"),
     )
 
 
@@ -232,8 +232,13 @@ def summary(comparison: Comparison) -> str:
     return stream.getvalue()
 
 
-def _mean(rows: Sequence[Row], name: str) -> float | None:
-    found = [value for row in rows if (value := finite(row.get(name))) is not None]
+def mean_of(rows: Iterable[Row], name: str) -> float | None:
+    """The mean of a column, of the rows that have it; None without any.
+
+    >>> mean_of([{"peak_mb": 3.0}, {}, {"peak_mb": 5.0}], "peak_mb")
+    4.0
+    """
+    found = numbers(rows, name)
     return sum(found) / len(found) if found else None
 
 
@@ -243,7 +248,7 @@ def _ms_per_step(rows: Sequence[Row]) -> float | None:
         for row in rows
         if (trained := finite(row.get("trained"))) and (steps := finite(row.get("steps")))
     ]
-    return _mean(found, "ms")
+    return mean_of(found, "ms")
 
 
 def runs_of(comparison: Comparison, variant: str) -> Mapping[int, Path]:
@@ -262,7 +267,7 @@ def runs_of(comparison: Comparison, variant: str) -> Mapping[int, Path]:
     """
     found = {
         job.seed: run_folder(comparison.folder, job.name)
-        for job in comparison.plan.jobs()
-        if job.variant == variant
+        for job in comparison.jobs.values()
+        if job.variant == variant and job.draw is None
     }
     return {seed: path for seed, path in found.items() if path.is_dir()}

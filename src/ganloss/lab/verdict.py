@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ganloss.lab.plan import Plan
-from ganloss.lab.results import Comparison, scores
+from ganloss.lab.results import Comparison, runs_of, scores, table
 from ganloss.lab.statistics import (
     Array,
     Difference,
@@ -19,7 +19,7 @@ from ganloss.lab.statistics import (
     seeds_needed,
 )
 from ganloss.runs.metric import Metric
-from ganloss.runs.reading import Row, Status, finite, read_metric
+from ganloss.runs.reading import Row, Status, numbers, read_metric, read_rows
 from ganloss.runs.wording import number
 
 
@@ -259,7 +259,8 @@ class _Judgement:
 
     def _distance_from_real(self, metric: Metric) -> list[str]:
         # Of the means in the table, so that both say the same number.
-        best = float(self.table.mean(1).min()) if len(self.seeds) else math.inf
+        best = min((m for row in table(self.comparison) if (m := row.mean) is not None),
+                   default=math.inf)  # fmt: skip
         if metric.reference is None or not math.isfinite(best) or best < 3 * metric.reference:
             return []
         return [
@@ -268,9 +269,6 @@ class _Judgement:
         ]
 
     def _still_improving(self) -> list[str]:
-        from ganloss.lab.results import runs_of
-        from ganloss.runs.reading import read_rows
-
         found: list[str] = []
         for name in self.names:
             falling = 0
@@ -278,7 +276,7 @@ class _Judgement:
             for folder in runs.values():
                 metric = Status.read(folder).metric
                 key = metric.key if metric else "fd"
-                values = [v for row in read_rows(folder) if (v := finite(row.get(key))) is not None]
+                values = numbers(read_rows(folder), key)
                 third = len(values) // 3
                 if third and np.median(values[-third:]) < 0.93 * np.median(
                     values[-2 * third : -third]

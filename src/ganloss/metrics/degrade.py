@@ -37,15 +37,21 @@ def noisy(images: Tensor, noise: Tensor, share: float) -> Tensor:
     return mixed.round().clamp(0, 255).to(torch.uint8)
 
 
-def uniform_noise(images: Tensor, seed: int) -> Tensor:
-    """Uniform noise, uint8, in the shape of some images.
+def uniform_noise(reals: Tensor, seed: int) -> Tensor:
+    """Uniform noise of this shape: over 0..255 for uint8 images, else over the reals' range.
 
     >>> noise = uniform_noise(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), seed=0)
     >>> noise.shape, noise.dtype
     (torch.Size([2, 3, 8, 8]), torch.uint8)
+    >>> uniform_noise(torch.tensor([[0.0, 5.0], [1.0, 5.0]]), seed=0)[:, 1]
+    tensor([5., 5.])
     """
     generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, tuple(images.shape), generator=generator, dtype=torch.uint8)
+    shape = tuple(reals.shape)
+    if reals.dtype == torch.uint8:
+        return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+    low, high = reals.amin(0), reals.amax(0)
+    return low + (high - low) * torch.rand(shape, generator=generator)
 
 
 def replaced(values: Tensor, others: Tensor, share: float) -> Tensor:

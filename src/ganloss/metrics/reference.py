@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
+from ganloss.metrics.degrade import uniform_noise
 from ganloss.metrics.distances import frechet_distance
 
 
@@ -42,18 +42,3 @@ def reference_rows(
         real=frechet_distance(target, features(others)),
         noise=frechet_distance(target, features(uniform_noise(reals, seed))),
     )
-
-
-def uniform_noise(reals: Tensor, seed: int) -> Tensor:
-    """Uniform noise of this shape: over 0..255 for uint8 images, else over the reals' range.
-
-    >>> points = torch.tensor([[0.0, 5.0], [1.0, 5.0]])
-    >>> uniform_noise(points, seed=0)[:, 1]
-    tensor([5., 5.])
-    """
-    generator = torch.Generator().manual_seed(seed)
-    shape = tuple(reals.shape)
-    if reals.dtype == torch.uint8:
-        return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
-    low, high = reals.amin(0), reals.amax(0)
-    return low + (high - low) * torch.rand(shape, generator=generator)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 
 from ganloss._errors import UsageError
-from ganloss._importing import import_typed, names_in
+from ganloss._importing import Names, import_typed
 from ganloss._lazy import suggest
 from ganloss._scores import scales
 
@@ -36,7 +36,7 @@ def own_network(target: str, shape: tuple[int, ...], classes: int, latent: int) 
     name, colon, attribute = target.partition(":")
     if not colon or not attribute:
         raise UsageError(f"{target!r} names no network; write MODULE:NAME, e.g. my_nets.py:MyG")
-    found = names_in(import_typed(name), attribute)
+    found = Names(import_typed(name))
     if attribute not in found:
         raise UsageError(f"{name} has no {attribute!r}{suggest(attribute, found)}")
     network = found[attribute]

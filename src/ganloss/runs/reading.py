@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -282,6 +282,15 @@ def finite(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if math.isfinite(value) else None
+
+
+def numbers(rows: Iterable[Mapping[str, Any]], key: str) -> list[float]:
+    """The finite numbers of a column.
+
+    >>> numbers([{"fd": 2}, {"fd": float("nan")}, {}, {"fd": 0.5}], "fd")
+    [2.0, 0.5]
+    """
+    return [value for row in rows if (value := finite(row.get(key))) is not None]
 
 
 def _positive(value: Any) -> float | None:

@@ -11,6 +11,7 @@ the names mean, are those of :func:`ganloss.terms._similarity._fill`.
 # pyright: reportPossiblyUnboundVariable=false, reportCallIssue=false
 # pyright: reportOperatorIssue=false, reportArgumentType=false
 
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 
@@ -31,15 +32,19 @@ def fused_if_possible(
     x: Tensor, y: Tensor, c1: float | None, c2: float, taps: tuple[float, ...], count: int
 ) -> tuple[Tensor, list[Tensor]] | None:
     """What :func:`fused` gives, or None where the kernels do not suit or cannot be compiled."""
-    suitable = x.dtype == torch.float32 and len(taps) <= _WIDEST and x.device not in _without
-    if not suitable or not _keeps_the_digits(x.device):
+    alike = x.device == y.device and x.dtype == y.dtype == torch.float32
+    if not alike or len(taps) > _WIDEST or x.device in _without:
+        return None
+    if not _keeps_the_digits(x.device):
         return None
     try:
         return fused(x, y, c1, c2, taps, count)
     except torch.OutOfMemoryError:
         raise
-    except Exception:  # There may be no compiler, which Triton needs and nothing else here does.
+    except Exception as error:
+        # There may be no compiler, which Triton needs and nothing else here does.
         _without.add(x.device)
+        warnings.warn(f"SSIM goes without its kernels on {x.device}: {error}", stacklevel=2)
         return None
 
 
