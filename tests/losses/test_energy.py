@@ -48,9 +48,10 @@ def test_pulling_away_misuse() -> None:
         gl.PullingAway()((torch.ones(2, 4),))
 
 
-def test_k_follows_the_papers_recurrence() -> None:
+@pytest.mark.parametrize("k", [0.0, 0])
+def test_k_follows_the_papers_recurrence(k: float) -> None:
     """k = 0, then .01 * (.5 * 4 - 1) = .01, then + .01 * (.5 * 2 - 3) < 0: clipped at 0."""
-    control = gl.BoundaryEquilibriumControl(gamma=0.5, rate=0.01)
+    control = gl.BoundaryEquilibriumControl(gamma=0.5, rate=0.01, k=k)
     control.update(real=torch.full((3,), 4.0), fake=torch.full((2,), 1.0))
     assert control.k.item() == pytest.approx(0.01)
     pair = control.pair

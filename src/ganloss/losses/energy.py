@@ -239,7 +239,7 @@ class BoundaryEquilibriumControl(PairController):
         super().__init__()
         self._settings = BoundaryEquilibrium(k, gamma, rate)
         self.across_processes = across_processes
-        self.register_buffer("k", torch.tensor(k))
+        self.register_buffer("k", torch.tensor(float(k)))
 
     @property
     def pair(self) -> BoundaryEquilibrium:
