@@ -6,7 +6,17 @@ import pytest
 
 import ganloss as gl
 from ganloss._errors import CheckpointError
-from ganloss._lazy import suggest_beside
+from ganloss._lazy import suggest, suggest_beside
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("wgan-pg", "wgan-gp"), ("wgan-l", "wgan-lp"), ("HINGEE", "hinge"), ("r3gna", "r3gan")],
+)
+def test_letters_that_changed_places_count_for_less_than_other_letters(
+    typed: str, meant: str
+) -> None:
+    assert suggest(typed, gl.GAMES) == f"; did you mean {meant!r}?"
 
 
 def test_a_path_that_leads_to_nothing_gets_what_lies_beside(tmp_path: Path) -> None:

@@ -39,9 +39,13 @@ def suggest(name: str, known: Iterable[str]) -> str:
     """
     import difflib  # only needed for a mistake; a millisecond saved for everybody else
 
-    nearest = difflib.get_close_matches(name.lower(), {k.lower(): k for k in known}, n=1)
     originals = {k.lower(): k for k in known}
-    return f"; did you mean {originals[nearest[0]]!r}?" if nearest else ""
+    near = difflib.get_close_matches(name.lower(), originals)
+    if not near:
+        return ""
+    # Two letters that changed places are the commonest slip, and no other letters fit as well.
+    nearest = min(near, key=lambda k: sorted(k) != sorted(name.lower()))
+    return f"; did you mean {originals[nearest]!r}?"
 
 
 def suggest_beside(path: Path) -> str:

@@ -134,6 +134,26 @@ def test_a_checkpoint_of_another_run_is_named(capsys: pytest.CaptureFixture[str]
     assert "does not belong to this configuration" in sentence(capsys)
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "there is no file"),
+        (b"steps: [1,", "not one of lines `name: value` in YAML"),
+        (b"- steps\n- 1\n", "not one of lines `name: value` in YAML"),
+        (b"\xff\xfe", "not one of lines `name: value` in YAML"),
+        (b"stepz: 3\n", "has 'stepz', which is no flag; did you mean 'steps'?"),
+        (b"steps: many\n", "--steps is 'many'; it takes a whole number"),
+    ],
+)
+def test_a_configuration_that_is_none(
+    content: bytes | None, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is not None:
+        Path("run.yaml").write_bytes(content)
+    assert main(["train", "generate", "--config", "run.yaml"]) == 2
+    assert words in sentence(capsys)
+
+
 def test_html_in_a_name_is_text_on_the_page() -> None:
     name = "<img src=x onerror=alert(1)>"
     fill(Path(name), 12)

@@ -239,4 +239,6 @@ def test_missing_weights_are_the_first_thing_that_is_noticed(
 def test_an_unfinished_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "config.yaml").touch()
     assert main(["evaluate", "demo:digits", str(tmp_path)]) == 7
-    assert "there is no generator in" in capsys.readouterr().err
+    text = capsys.readouterr().err
+    assert f"there is no generator in {tmp_path} yet" in text
+    assert f"finish it with `ganloss train generate --resume {tmp_path}`" in text

@@ -71,7 +71,8 @@ def test_the_export_loads_in_five_lines_without_the_command_line(
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (("nowhere",), 7, "there is no generator in nowhere"),
+        (("nowhere",), 7, "there is no run nowhere; give the folder of a run"),
+        ((".",), 7, "there is no generator in .; give the folder of a run"),
         (("RUN", "--seeds", "a-b"), 2, "give numbers and ranges"),
         (("RUN", "--seeds", "9-3"), 2, "a range goes up"),
         (("RUN", "--colour"), 2, "See `ganloss sample --help`"),

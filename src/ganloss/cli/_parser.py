@@ -3,7 +3,7 @@
 import argparse
 import re
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
 
@@ -44,30 +44,46 @@ class Parser(ArgumentParser):
         raise UsageError(self._explain(message)) from ex
 
     def _explain(self, message: str) -> str:
+        """Say it in the words of flags; what is not known is said as it came."""
         text = " ".join(message.split())
-        unknown = re.search(r"[Uu]nrecognized arguments: (\S+)", text)
-        invalid = re.search(r'Parser key "(\w+)":.*(?:Given|Got) value: (.*?)\.?$', text)
-        other = re.search(r'Parser key "task": .(\w+). not among', text)
-        if other is not None:
-            return f"the configuration is one of `ganloss train {other[1]}`, not of `{self.prog}`"
-        if unknown is not None:
-            return self._explain_unknown(unknown[1].split("=")[0])
-        if invalid is not None:
-            return self._explain_value(invalid[1], invalid[2])
-        return f"{text}. See `{self.prog} --help`"
+        known: dict[str, Callable[..., str]] = {
+            r"[Uu]nrecognized arguments: ([^\s=]+)": self._explain_unknown,
+            r'Parser key "task": .(\w+). not among': self._explain_task,
+            r'Parser key "config": (?:File does not exist|Path is not a file): (.*)': (
+                "there is no file {} for --config".format
+            ),
+            r"(Problems parsing config: .*|Unexpected config: .*|'utf-8' codec .*)": (
+                "the file of --config is not one of lines `name: value` in YAML ({})".format
+            ),
+            r"Option '(\w+)' is not accepted": self._explain_name,
+            r'Parser key "(\w+)":.*(?:Given|Got) value: (.*?)\.?$': self._explain_value,
+        }
+        for pattern, explain in known.items():
+            if found := re.search(pattern, text):
+                text = explain(*found.groups())
+                break
+        end = "" if text.endswith(("?", ".")) else "."
+        return f"{text}{end} See `{self.prog} --help`"
+
+    def _explain_task(self, task: str) -> str:
+        return f"the configuration is one of `ganloss train {task}`, not of `{self.prog}`"
+
+    def _explain_name(self, name: str) -> str:
+        names = [action.dest for action in self._actions]
+        return f"the file of --config has {name!r}, which is no flag{suggest(name, names)}"
 
     def _explain_unknown(self, flag: str) -> str:
         if flag in _REJECTED:
             return f"there is no {flag}: {_REJECTED[flag]}"
         flags = [name for action in self._actions for name in action.option_strings]
-        return f"there is no {flag}{suggest(flag, flags)} See `{self.prog} --help`"
+        return f"there is no {flag}{suggest(flag, flags)}"
 
     def _explain_value(self, name: str, value: str) -> str:
         flag = f"--{name.replace('_', '-')}"
         metavars = {action.dest: str(action.metavar) for action in self._actions}
         kind = {"N": "a whole number", "X": "a number"}.get(metavars.get(name, ""), "")
         kind = kind or f"one of {metavars.get(name, '').strip('{}').replace(',', ', ')}"
-        return f"{flag} is {value!r}; it takes {kind}. See `{self.prog} --help`"
+        return f"{flag} is {value!r}; it takes {kind}"
 
     def add_settings(self, settings: type, *, without: Sequence[str] = ()) -> None:
         """Add one flag for each field of a dataclass."""

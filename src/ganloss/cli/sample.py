@@ -28,7 +28,7 @@ def run(arguments: list[str]) -> int:
 
     >>> run(["no-such-run"])
     Traceback (most recent call last):
-    ganloss._errors.CheckpointError: there is no generator in no-such-run...
+    ganloss._errors.CheckpointError: there is no run no-such-run...
     """
     parser = _Parser(
         prog="ganloss sample",

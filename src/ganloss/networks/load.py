@@ -143,7 +143,7 @@ def load_generator(
 
     >>> load_generator("no-such-run")
     Traceback (most recent call last):
-    ganloss._errors.CheckpointError: there is no generator in no-such-run; a run exports it ...
+    ganloss._errors.CheckpointError: there is no run no-such-run; give the folder of a run, ...
     """
     folder = _export_folder(Path(path))
     try:
@@ -167,7 +167,7 @@ def read_description(path: str | Path) -> Description:
 
     >>> read_description("no-such-run")
     Traceback (most recent call last):
-    ganloss._errors.CheckpointError: there is no generator in no-such-run; ...
+    ganloss._errors.CheckpointError: there is no run no-such-run; ...
     """
     folder = _export_folder(Path(path))
     try:
@@ -183,12 +183,14 @@ def _export_folder(path: Path) -> Path:
     for folder in (path, path / "export"):
         if (folder / DESCRIPTION).is_file():
             return folder
-    if hint := suggest_beside(path):
-        raise CheckpointError(f"there is no run {path}{hint}")
-    raise CheckpointError(
-        f"there is no generator in {path}; a run exports it when it ends: finish it with "
-        f"`ganloss train {_task(path)} --resume {path}`"
-    )
+    if (path / "config.yaml").is_file():
+        raise CheckpointError(
+            f"there is no generator in {path} yet; a run exports it when it ends: finish it with "
+            f"`ganloss train {_task(path)} --resume {path}`"
+        )
+    found = "there is no generator in" if path.exists() else "there is no run"
+    hint = suggest_beside(path) or "; give the folder of a run, e.g. runs/00003-wgan-gp-digits-s0"
+    raise CheckpointError(f"{found} {path}{hint}")
 
 
 def _task(path: Path) -> str:
