@@ -172,3 +172,63 @@ def test_the_moving_average_has_the_buffers_of_now() -> None:
     for name, value in network.named_buffers():
         assert torch.equal(dict(average.module.named_buffers())[name], value), name
     assert network[1].num_batches_tracked == 3
+
+
+@pytest.mark.parametrize("step", [-1, 1.5, "3", None])
+def test_a_step_that_cannot_be_is_refused(step: object) -> None:
+    engine, *_ = engine_for("ns")
+    with pytest.raises(ValueError, match="its step is"):
+        engine.load({**engine.state(), "step": step})
+
+
+def test_what_an_optimiser_remembers_of_other_parameters_is_refused() -> None:
+    """The generator is 2 → 3 and the discriminator 3 → 1: moments of other shapes."""
+    engine, *_ = engine_for("ns")
+    engine.advance()
+    state = copy.deepcopy(engine.state())
+    memory = state["optimisers"]["d"]["state"][0]
+    memory["exp_avg"] = torch.zeros(7)
+    with pytest.raises(ValueError, match="remembers other parameters"):
+        engine_for("ns")[0].load(state)
+
+
+def test_a_state_keeps_the_rates_of_the_configuration() -> None:
+    """A learning rate is a setting: what a checkpoint says of it does not count."""
+    engine, *_ = engine_for("ns")
+    engine.advance()
+    state = copy.deepcopy(engine.state())
+    state["optimisers"]["g"]["param_groups"][0]["lr"] = 99.0
+    other, g, _ = engine_for("ns")
+    other.load(state)
+    before = g.get_parameter("weight").detach().clone()
+    other.advance()
+    assert (g.get_parameter("weight").detach() - before).abs().max() < 0.01
+
+
+def test_what_is_not_finite_is_named_with_its_player() -> None:
+    engine, g, d = engine_for("ns")
+    engine.advance()
+    assert engine.not_finite() == []
+    with torch.no_grad():
+        g.get_parameter("bias")[1] = torch.inf
+        d.get_parameter("weight")[0, 0] = torch.nan
+    assert engine.not_finite() == ["d's weight weight", "g's weight bias"]
+
+
+def test_an_optimisers_state_that_is_not_finite_is_named() -> None:
+    engine, *_ = engine_for("ns")
+    engine.advance()
+    state = copy.deepcopy(engine.state())
+    state["optimisers"]["d"]["state"][0]["exp_avg_sq"].fill_(torch.inf)
+    other, *_ = engine_for("ns")
+    other.load(state)
+    assert other.not_finite() == ["d's optimiser state weight.exp_avg_sq"]
+
+
+def test_the_batch_to_look_at_is_the_first_of_the_last_step() -> None:
+    """Five critic steps a step: batches 0 to 4, then 5 to 9."""
+    engine, *_ = engine_for("wgan-gp")
+    assert engine.peek_batch()[0][0, 0].item() == 0
+    engine.advance()
+    engine.advance()
+    assert engine.peek_batch()[0][0, 0].item() == 5
