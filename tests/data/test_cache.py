@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from data.folders import fill
 from ganloss._errors import DataError
@@ -120,3 +122,73 @@ def test_two_processes_at_once_decode_once(decoded: list[str], tmp_path: Path) -
     assert said[0] == said[1] != ""
     assert len(list((tmp_path / "cache").glob("*/entry.json"))) == 1
     assert not list((tmp_path / "cache").glob(".new-*"))
+
+
+def entry_of(tmp_path: Path) -> Path:
+    (about,) = (tmp_path / "cache").glob("*/entry.json")
+    return about.parent
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda entry: os.truncate(entry / "pixels.bin", 5),
+        lambda entry: (entry / "pixels.bin").unlink(),
+        lambda entry: (entry / "entry.json").unlink(),
+        lambda entry: (entry / "entry.json").write_text(""),
+        lambda entry: (entry / "entry.json").write_text("{}"),
+        lambda entry: (entry / "entry.json").write_text("[]"),
+    ],
+)
+def test_a_damaged_entry_is_written_again(
+    damage: Callable[[Path], object], decoded: list[str], tmp_path: Path
+) -> None:
+    fill(tmp_path / "a", 10)
+    first = load_images(str(tmp_path / "a"), 8).images[:].clone()
+    damage(entry_of(tmp_path))
+    for _ in range(2):
+        assert torch.equal(load_images(str(tmp_path / "a"), 8).images[:], first)
+    assert len(decoded) == 20
+    assert entry_of(tmp_path).joinpath("pixels.bin").stat().st_size == 10 * 3 * 8 * 8
+
+
+def test_labels_are_those_of_the_readable_images_also_from_the_cache(
+    decoded: list[str], tmp_path: Path
+) -> None:
+    """Images of a class are as bright as its number says."""
+    for i in range(60):
+        folder = tmp_path / "a" / str(i % 3)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 100 * (i % 3)).save(folder / f"{i}.png")
+    (tmp_path / "a" / "0" / "30.png").write_bytes(b"")
+    (tmp_path / "a" / "1" / "1.png").write_bytes(b"")
+    for _ in range(2):
+        data = load_images(str(tmp_path / "a"), 8, cond=True)
+        assert data.labels is not None
+        assert torch.equal(data.images[:][:, 0, 0, 0], 100 * data.labels)
+        assert torch.bincount(data.labels).tolist() == [19, 19, 20]
+        assert [name for name, _ in data.skipped] == ["0/30.png", "1/1.png"]
+    assert entry_of(tmp_path).joinpath("pixels.bin").stat().st_size == 58 * 8 * 8
+
+
+def test_that_nothing_is_readable_is_said_again_from_the_cache(
+    decoded: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "a").mkdir()
+    for i in range(8):
+        (tmp_path / "a" / f"{i}.png").write_text("no image")
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"8 of 8 images .*4.png: cannot identify.* …\. Remove"):
+            load_images(str(tmp_path / "a"), 8)
+    assert len(decoded) == 8
+
+
+@pytest.mark.parametrize("system", ["Linux", "macOS"])
+@pytest.mark.parametrize("size", [5, 3 << 20, (3 << 20) + 5])
+def test_room_is_taken_to_the_byte(
+    system: str, size: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if system == "macOS":  # where files grow by being written
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    cache._reserve(tmp_path / "pixels.bin", size)
+    assert (tmp_path / "pixels.bin").stat().st_size == size

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from skimage import data
 
 from ganloss._errors import UsageError
 from ganloss._random import Draws
@@ -50,7 +51,10 @@ def test_noise_has_its_deviation_and_belongs_to_samples():
     assert not torch.equal(Degradation("noise", 25)(gray, Draws(0, 4, 4)), whole)
 
 
-@pytest.mark.parametrize("text", ["salt", "noise=-1", "noise=x", "downscale=7", "blur=0"])
+@pytest.mark.parametrize(
+    "text",
+    ["salt", "noise=-1", "noise=x", "noise=nan", "noise=", "downscale=7", "blur=0", "blur=inf"],
+)
 def test_what_cannot_be_meant_is_refused(text: str):
     with pytest.raises(UsageError, match="--degrade"):
         Degradation.parse(text)
@@ -71,3 +75,27 @@ def test_bundled_sketches_are_sobels_and_domains_share_no_scene():
     drawn = {s.numpy().tobytes() for s in sketch(domains.inputs[:]).expand(-1, 3, -1, -1)}
     drawn -= {bytes([255]) * 3 * 32 * 32}  # of a sky nothing is drawn
     assert not drawn & {image.numpy().tobytes() for image in domains.targets}
+
+
+def test_a_sketch_of_a_step_is_as_dark_as_sobels_gradient():
+    """Sobel's gradient beside a step of height h is h / sqrt(2), in scikit-image's units."""
+    step = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    step[..., 4:] = 60
+    edge = round(255 * (1 - 3 * (60 / 255) / 2**0.5))
+    expected = [255, 255, 255, edge, edge, 255, 255, 255]
+    assert sketch(step)[0, 0, 1:-1].tolist() == [expected] * 6
+
+
+def test_held_out_photographs_are_cut_into_all_their_squares():
+    photos = [data.chelsea(), data.coffee()]
+    held_out = demo_pairs("photos", 64, "AtoB", matched=True).held_out_targets
+    assert held_out is not None
+    assert len(held_out) == sum((p.shape[0] // 64) * (p.shape[1] // 64) for p in photos)
+    assert (held_out[:][1].permute(1, 2, 0).numpy() == photos[0][:64, 64:128]).all()
+
+
+def test_bundled_pairs_that_there_are_not():
+    with pytest.raises(UsageError, match="no bundled pairs demo:photo; did you mean 'photos'"):
+        demo_pairs("photo", None, "AtoB", matched=True)
+    with pytest.raises(UsageError, match="demo:sketches come in 32, 64, 128 px, not 48"):
+        demo_pairs("sketches", 48, "AtoB", matched=True)

@@ -1,6 +1,7 @@
 """Zips are read in place, and those that mean harm are refused."""
 
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -79,6 +80,24 @@ def test_damaged_and_locked_zips(tmp_path: Path) -> None:
         list_images(tmp_path / "locked.zip")
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "reason"),
+    [(9, 8, "can't decode byte 0xff"), (6, 99, "zip file version 9.9")],
+    ids=["a name that is no UTF-8", "a version to come"],
+)
+def test_directories_of_zips_that_cannot_be_read(
+    place: int, value: int, reason: str, tmp_path: Path
+) -> None:
+    fill(tmp_path / "a", 8)
+    raw = bytearray(zipped(tmp_path / "a", tmp_path / "a.zip").read_bytes())
+    first = raw.find(b"PK\x01\x02")  # version, flags and name are at 6, 8 and 46
+    raw[first + place] = value
+    raw[first + 46] = 0xFF
+    (tmp_path / "a.zip").write_bytes(raw)
+    with pytest.raises(DataError, match=rf"a\.zip is a damaged zip \(.*{reason}"):
+        list_images(tmp_path / "a.zip")
+
+
 def test_a_damaged_member_is_skipped(tmp_path: Path) -> None:
     fill(tmp_path / "a", 40)
     archive = zipped(tmp_path / "a", tmp_path / "a.zip")
@@ -105,3 +124,58 @@ def test_two_domains_are_not_one_set(tmp_path: Path) -> None:
     fill(tmp_path / "trainB", 8)
     with pytest.raises(DataError, match=r"two domains, trainA, trainB; .* use --data .*trainA"):
         load_images(str(tmp_path), 16)
+
+
+@pytest.mark.parametrize("pack", [False, True])
+def test_what_systems_hide_among_images_is_none_of_them(pack: bool, tmp_path: Path) -> None:
+    for name in ("a", "a/.thumbnails", "a/__MACOSX/b", "a/b.c", "a/b.c/.d"):
+        fill(tmp_path / name, 1)
+    (tmp_path / "a" / "._000.png").write_bytes(b"a resource fork")
+    (tmp_path / "a" / "Thumbs.db").write_bytes(b"x")
+    source = zipped(tmp_path / "a", tmp_path / "a.zip") if pack else tmp_path / "a"
+    assert [file.name for file in list_images(source).files] == ["000.png", "b.c/000.png"]
+
+
+def test_of_several_links_to_a_folder_the_first_in_order_is_followed(tmp_path: Path) -> None:
+    fill(tmp_path / "m" / "below", 1)
+    for name in "kbzcaqdxyj":
+        os.symlink(tmp_path / "m", tmp_path / name, target_is_directory=True)
+    assert [file.name for file in list_images(tmp_path).files] == ["a/below/000.png"]
+
+
+@pytest.mark.parametrize("pack", [False, True])
+def test_a_set_with_splits_has_its_own_name_and_the_labels_of_its_training_part(
+    pack: bool, tmp_path: Path
+) -> None:
+    for i, split in enumerate(("train", "test")):
+        fill(tmp_path / "birds" / split, 8, seed=i)
+    labels = [[f"{s}/{i:03d}.png", i % 4] for s in ("train", "test") for i in range(8)]
+    (tmp_path / "birds" / "dataset.json").write_text(json.dumps({"labels": labels}))
+    source = tmp_path / "birds"
+    data = load_images(
+        str(zipped(source, tmp_path / "birds.zip") if pack else source), 8, cond=True
+    )
+    assert (data.name, data.class_names) == ("birds", ("0", "1", "2", "3"))
+    assert data.labels is not None
+    assert data.labels.tolist() == [0, 1, 2, 3] * 2
+
+
+@pytest.mark.parametrize("unlabelled", [None, -1])
+def test_images_that_dataset_json_gives_no_class(unlabelled: int | None, tmp_path: Path) -> None:
+    """Left out, or marked by the number that no class has."""
+    fill(tmp_path, 8)
+    labels = {f"{i:03d}.png": i for i in range(8)} | {"003.png": unlabelled}
+    rows = [[name, label] for name, label in labels.items() if label is not None]
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": rows}))
+    with pytest.raises(DataError, match=r"1 images of .* no label in dataset.json: 003.png"):
+        load_images(str(tmp_path), 8, cond=True)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"labels": null}', '{"labels": [["0/000.png"]]}'])
+def test_a_dataset_json_of_something_else_leaves_folders_as_classes(
+    text: str, tmp_path: Path
+) -> None:
+    for name in ("x", "y"):
+        fill(tmp_path / name, 4)
+    (tmp_path / "dataset.json").write_text(text)
+    assert load_images(str(tmp_path), 8, cond=True).class_names == ("x", "y")

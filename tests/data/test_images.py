@@ -13,9 +13,9 @@ from PIL import Image
 from data.folders import fill
 from ganloss._errors import DataError, UsageError
 from ganloss.data import decode
-from ganloss.data.decode import Fit
+from ganloss.data.decode import Fit, Header
 from ganloss.data.files import ImageFile, list_images
-from ganloss.data.images import load_images
+from ganloss.data.images import default_size, load_images
 
 
 def read_square(path: Path, size: int, fit: Fit) -> np.ndarray:
@@ -63,6 +63,46 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     assert upright[4:].min() == 255
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_before_reading_is_that_of_the_upright_image(
+    orientation: int, tmp_path: Path
+) -> None:
+    """Exif 2.3, tag 0x0112: from 5 on, the rows that are stored are columns of the scene."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (12, 20)).save(tmp_path / "x.png", exif=exif)
+    (file,) = list_images(tmp_path).files
+    expected = (20, 12) if orientation >= 5 else (12, 20)
+    assert decode.read_header(file) == (*expected, "RGB")
+    assert decode.read_upright(file).size == expected
+
+
+def test_half_transparent_pixels_are_mixed_with_white(tmp_path: Path) -> None:
+    """Over white, a colour c of opacity a is a c + (1 - a) 255."""
+    alpha = np.array([0, 1, 64, 128, 200, 255], np.uint8)
+    pixels = np.stack([np.full(6, 90, np.uint8), alpha], -1)[None]
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    share = alpha / 255
+    found = np.asarray(decode.read_upright(list_images(tmp_path).files[0]))[0, :, 1]
+    assert np.abs(found - (share * 90 + (1 - share) * 255)).max() <= 0.5 + 1e-9
+
+
+def test_sixteen_bits_become_eight_by_division_by_257(tmp_path: Path) -> None:
+    """65535 = 255 x 257, so v / 65535 x 255 = v / 257."""
+    values = np.random.default_rng(0).integers(0, 65536, (8, 8), dtype=np.uint16)
+    Image.fromarray(values).save(tmp_path / "x.png")
+    assert (read_square(tmp_path / "x.png", 8, "crop")[..., 0] == np.rint(values / 257)).all()
+
+
+def test_gray_images_among_colour_ones_have_three_equal_channels(tmp_path: Path) -> None:
+    fill(tmp_path, 8)
+    levels = np.random.default_rng(0).integers(0, 256, (16, 16), dtype=np.uint8)
+    Image.fromarray(levels).save(tmp_path / "0-gray.png")
+    first = load_images(str(tmp_path), 16).images[:][0].numpy()
+    assert (first == levels).all()
+    assert first.shape == (3, 16, 16)
+
+
 def test_fit_crops_pads_or_stretches(tmp_path: Path) -> None:
     pixels = np.zeros((8, 16), np.uint8)
     pixels[:, 4:12] = 200
@@ -81,6 +121,17 @@ def test_the_default_size_is_the_largest_power_of_two_most_images_allow(tmp_path
     fill(tmp_path, 20, size=40)
     assert load_images(str(tmp_path)).shape == (3, 32, 32)
     assert load_images(str(tmp_path), largest=16).shape == (3, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("small", "of", "largest", "size"),
+    [(1, 10, 64, 64), (2, 10, 64, 16), (2, 20, 64, 64), (3, 20, 64, 16), (0, 1, 127, 64)],
+)
+def test_one_image_in_ten_may_be_smaller_than_the_default_size(
+    small: int, of: int, largest: int, size: int
+) -> None:
+    wide, high = Header(31, 500, "RGB"), Header(500, 64, "RGB")
+    assert default_size([high] * (of - small) + [wide] * small, largest) == size
 
 
 def test_a_few_unreadable_files_are_skipped_and_listed(tmp_path: Path) -> None:

@@ -51,3 +51,37 @@ def test_images_survive_the_way_to_floats_and_back() -> None:
     assert batch.min() == -1
     assert batch.max() == 1
     assert torch.equal(to_uint8(batch), values)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_labels_belong_to_the_images_of_their_batch(rank: int) -> None:
+    """Image i is of brightness i and class 10 + i."""
+    hardware = Hardware(rank=rank, processes=2)
+    batches = Batches(
+        IMAGES, 6, seed=3, hardware=hardware, mirror=True, labels=torch.arange(10, 20)
+    )
+    for k in range(5):
+        labels = batches.labels(k)
+        assert labels is not None
+        assert (labels - 10).tolist() == to_uint8(batches(k))[:, 0, 0, 0].tolist()
+
+
+def test_half_of_the_images_are_mirrored_and_others_in_the_next_epoch() -> None:
+    """Of 400, 200 with a standard deviation of 10; rows are left alone."""
+    images = torch.tensor([[0, 85], [170, 255]], dtype=torch.uint8).expand(400, 1, 2, 2)
+    batches = Batches(images, 400, seed=0, hardware=Hardware(), mirror=True)
+    flipped: list[torch.Tensor] = []
+    for k in range(2):
+        corners = to_uint8(batches(k)).flatten(1)
+        straight = (corners == torch.tensor([0, 85, 170, 255])).all(1)
+        mirrored = (corners == torch.tensor([85, 0, 255, 170])).all(1)
+        assert (straight ^ mirrored).all()
+        assert abs(int(mirrored.sum()) - 200) < 40
+        flipped.append(mirrored)
+    assert 160 < int((flipped[0] ^ flipped[1]).sum()) < 240
+
+
+def test_points_stay_as_they_are() -> None:
+    points = torch.randn(10, 2, generator=torch.Generator().manual_seed(0))
+    batch = Batches(points, 10, seed=0, hardware=Hardware(), mirror=True)(0)
+    assert sorted(batch.tolist()) == sorted(points.tolist())

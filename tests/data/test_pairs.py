@@ -11,7 +11,7 @@ from PIL import Image
 
 from data.folders import fill, zipped
 from ganloss._errors import DataError
-from ganloss.data.pairs import PairSet, load_folders, load_pairs
+from ganloss.data.pairs import PairSet, load_folders, load_pairs, load_targets
 
 
 def negatives(source: Path, target: Path, suffix: str = ".png") -> None:
@@ -131,3 +131,65 @@ def test_a_folder_without_pairs_is_named(tmp_path: Path):
         file.rename(tmp_path / "b" / f"other{file.name}")
     with pytest.raises(DataError, match=r"has a partner .* \(e.g. 000 and other000\)"):
         load_folders(str(tmp_path / "a"), str(tmp_path / "b"), 16)
+
+
+def bytes_of(images: object) -> set[bytes]:
+    assert isinstance(images, torch.Tensor)
+    return {image.numpy().tobytes() for image in images}
+
+
+@pytest.mark.parametrize(("share", "held_out"), [(0.01, 1), (0.1, 2), (0.25, 5)])
+def test_a_share_is_held_out_of_both_sides_alike(share: float, held_out: int, tmp_path: Path):
+    """Of 20 pairs 20 x share, and at least one; the same ones each time."""
+    fill(tmp_path / "a", 20)
+    negatives(tmp_path / "a", tmp_path / "b")
+    first, again = (
+        load_folders(str(tmp_path / "a"), str(tmp_path / "b"), 16, hold_out=share) for _ in "12"
+    )
+    assert are_pairs(first)
+    assert first.held_out_inputs is not None
+    assert first.held_out_targets is not None
+    assert torch.equal(first.held_out_inputs[:], 255 - first.held_out_targets[:])
+    parts = bytes_of(first.inputs), bytes_of(first.held_out_inputs)
+    assert (len(parts[0]), len(parts[1])) == (20 - held_out, held_out)
+    assert not parts[0] & parts[1]
+    assert parts[1] == bytes_of(again.held_out_inputs)
+
+
+def test_a_folder_of_tests_comes_before_a_share(folders: Path):
+    data = load_pairs(str(folders), 16, hold_out=0.5)
+    assert data.held_out_inputs is not None
+    assert (len(data.inputs), len(data.held_out_inputs)) == (10, 3)
+
+
+def test_of_two_domains_each_holds_its_own_share_out(folders: Path):
+    for part in ("trainB", "testA", "testB"):
+        shutil.rmtree(folders / part)
+    fill(folders / "trainB", 30, seed=9)
+    data = load_pairs(str(folders), 16, matched=False, hold_out=0.2)
+    assert data.held_out_inputs is not None
+    assert data.held_out_targets is not None
+    assert (len(data.inputs), len(data.held_out_inputs)) == (8, 2)
+    assert (len(data.targets), len(data.held_out_targets)) == (24, 6)
+    assert not bytes_of(data.targets) & bytes_of(data.held_out_targets)
+
+
+def test_two_domains_of_gray_and_colour_are_both_of_colour(folders: Path):
+    for file in (folders / "trainB").iterdir():
+        with Image.open(file) as image:
+            image.convert("L").save(file)
+    for direction in ("AtoB", "BtoA"):
+        data = load_pairs(str(folders), 16, matched=False, direction=direction)
+        assert data.inputs.shape[1] == data.targets.shape[1] == 3
+
+
+@pytest.mark.parametrize("split", ["test", "val", None])
+def test_targets_are_their_own_partners_and_tests_are_held_out(split: str | None, tmp_path: Path):
+    fill(tmp_path / ("train" if split else ""), 12)
+    if split:
+        fill(tmp_path / split, 2, seed=1)
+    data = load_targets(str(tmp_path), 16, hold_out=0.25)
+    assert torch.equal(data.inputs[:], data.targets[:])
+    assert data.held_out_targets is not None
+    assert (len(data.targets), len(data.held_out_targets)) == ((12, 2) if split else (9, 3))
+    assert not bytes_of(data.targets) & bytes_of(data.held_out_targets)

@@ -1,6 +1,6 @@
-"""A look before training: what is there, how large, and what is odd; the most serious first."""
+"""A look at data before training: it tells what is odd, and stops where training would."""
 
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,47 +8,187 @@ import pytest
 from PIL import Image
 
 from data.folders import fill, zipped
-from ganloss.data.survey import Survey, survey
+from ganloss._errors import DataError
+from ganloss.data.images import load_images
+from ganloss.data.pairs import load_pairs
+from ganloss.data.survey import survey
 
 
-def said(found: Survey) -> list[str]:
-    return [oddity.what for oddity in found.oddities]
+def picture(seed: int, width: int = 16, height: int = 16) -> Image.Image:
+    rng = np.random.default_rng(1000 + seed)
+    return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
-def plain(folder: Path, count: int = 200) -> Path:
-    """So many different pictures that nothing is said of them; 9×8, to be small."""
-    fill(folder, count, size=8, width=9)
-    return folder
+def said(folder: Path) -> dict[str, tuple[str, ...]]:
+    """What is odd, without the remark that a generator would memorise so few images."""
+    return {o.what: o.examples for o in survey(folder).oddities if "memorise" not in o.what}
 
 
-def test_nothing_is_said_of_what_is_as_it_should_be(tmp_path: Path) -> None:
-    found = survey(plain(tmp_path / "set"))
-    assert said(found) == []
-    assert found.trainable
-    assert found.counts == {"images": 200}
-    assert found.formats == {"colour": 200}
+def tiny(folder: Path) -> None:
+    picture(0, 7, 20).save(folder / "narrow.png")
+    picture(1, 20, 7).save(folder / "low.png")
+    picture(2, 8, 8).save(folder / "small-enough.png")
 
 
-def test_a_zip_is_looked_at_like_its_folder(tmp_path: Path) -> None:
-    folder = plain(tmp_path / "set", 30)
-    of_folder, of_zip = survey(folder), survey(zipped(folder, tmp_path / "set.zip"))
-    for name in ("kind", "counts", "sizes", "formats", "oddities", "image_size"):
-        assert getattr(of_zip, name) == getattr(of_folder, name)
+def long(folder: Path) -> None:
+    picture(0, 65, 16).save(folder / "wide.png")
+    picture(1, 16, 65).save(folder / "high.png")
+    picture(2, 64, 16).save(folder / "wide-enough.png")
 
 
-@pytest.mark.parametrize(("count", "trainable"), [(7, False), (8, True), (199, True)])
-def test_few_images(count: int, trainable: bool, tmp_path: Path) -> None:
-    found = survey(plain(tmp_path / "set", count))
-    assert found.trainable is trainable
-    assert said(found)[0].startswith(f"{count} images are {'few' if trainable else 'too few'}")
+def transparent(folder: Path) -> None:
+    """In each way that a PNG can say it: a channel, or one colour or entry of the palette."""
+    picture(0).convert("RGBA").save(folder / "rgba.png")
+    picture(1).convert("LA").save(folder / "la.png")
+    picture(2).quantize(8).save(folder / "palette.png", transparency=0)
+    picture(3).save(folder / "one-colour.png", transparency=(0, 0, 0))
+    picture(4).quantize(8).save(folder / "palette-without.png")
 
 
-def test_sizes_are_counted_the_most_frequent_first(tmp_path: Path) -> None:
-    fill(tmp_path / "a", 3, size=40, width=50)
-    fill(tmp_path / "b", 9, size=16, width=20)
+def gray(folder: Path) -> None:
+    picture(0).convert("L").save(folder / "gray.png")
+
+
+def copies(folder: Path) -> None:
+    """BMP files of one size have one length, whatever they show."""
+    for i, seed in enumerate((0, 1, 1, 0)):
+        picture(seed).save(folder / f"{i}.bmp")
+
+
+def one_copy(folder: Path) -> None:
+    """No third file has their length."""
+    for name in ("a", "copy"):
+        picture(0, 30, 20).save(folder / f"{name}.png")
+
+
+@pytest.mark.parametrize(
+    ("make", "what", "examples"),
+    [
+        (tiny, "2 images are smaller than 8 px", ("low.png", "narrow.png")),
+        (long, "2 images are over 4 times as long as wide", ("high.png", "wide.png")),
+        (
+            transparent,
+            "4 images are transparent in places, which will be white",
+            ("la.png", "one-colour.png", "palette.png"),
+        ),
+        (gray, "1 image is gray among colour ones, and will be colour", ("gray.png",)),
+        (one_copy, "1 file is a copy of another", ("copy.png = a.png",)),
+        (copies, "2 files are copies of others", ("2.bmp = 1.bmp", "3.bmp = 0.bmp")),
+    ],
+)
+def test_each_oddity_is_told_alone_with_its_files(
+    make: Callable[[Path], None], what: str, examples: tuple[str, ...], tmp_path: Path
+) -> None:
+    fill(tmp_path, 10)
+    assert said(tmp_path) == {}
+    make(tmp_path)
+    assert said(tmp_path) == {what: examples}
+
+
+def test_gray_images_among_themselves_are_not_odd(tmp_path: Path) -> None:
+    for i in range(9):
+        picture(i).convert("L").save(tmp_path / f"{i}.png")
+    assert said(tmp_path) == {}
+
+
+@pytest.mark.parametrize(("sound", "stops"), [(19, False), (18, True)])
+def test_damaged_pixels_stop_the_check_where_they_stop_training(
+    sound: int, stops: bool, tmp_path: Path
+) -> None:
+    """One in twenty is the 5 % that are skipped; the header of the damaged file is whole."""
+    fill(tmp_path, sound + 1)
+    damaged = tmp_path / "000.png"
+    damaged.write_bytes(damaged.read_bytes()[:200])
     found = survey(tmp_path)
-    assert list(found.sizes.items()) == [((20, 16), 9), ((50, 40), 3)]
-    assert found.image_size == 16
+    first = found.oddities[0] if stops else found.oddities[-1]
+    then = "stops training" if stops else "is skipped"
+    assert first.what == f"1 file cannot be read and {then}"
+    assert first.examples[0].startswith("000.png: ")
+    assert found.trainable is not stops
+    assert trains(load_images, tmp_path) is not stops
+
+
+def trains(load: Callable[[str, int], object], folder: Path) -> bool:
+    try:
+        load(str(folder), 8)
+    except DataError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("parts", "count"),
+    [
+        ({"": 7}, 7),
+        ({"": 8}, 8),
+        ({"train": 7, "test": 9}, 7),
+        ({"train": 8, "test": 1}, 8),
+        ({"trainA": 9, "trainB": 7}, 7),
+        ({"trainA": 8, "trainB": 8}, 8),
+    ],
+)
+def test_what_is_too_few_is_counted_in_the_part_that_is_trained_on(
+    parts: dict[str, int], count: int, tmp_path: Path
+) -> None:
+    for i, (name, files) in enumerate(parts.items()):
+        fill(tmp_path / name, files, seed=i)
+    found = survey(tmp_path)
+    assert found.oddities[0].what.startswith(f"{count} images are ")
+    load = load_pairs if "trainA" in parts else load_images
+    assert found.trainable is trains(load, tmp_path) is (count >= 8)
+
+
+@pytest.mark.parametrize("count", [199, 200])
+def test_below_200_images_a_generator_is_said_to_memorise(count: int, tmp_path: Path) -> None:
+    for i in range(count):
+        Image.new("RGB", (8, 8), (i, 0, 0)).save(tmp_path / f"{i}.bmp")
+    assert [o.what for o in survey(tmp_path).oddities] == [
+        f"{count} images are few: a generator will memorise them"
+    ][: 200 - count]
+
+
+def test_sizes_are_of_upright_images_and_the_most_frequent_comes_first(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    for i in range(9):
+        picture(i, 40, 70).save(tmp_path / f"{i}.jpg")
+        picture(i + 20, 70, 40).save(tmp_path / f"turned{i}.jpg", exif=exif)
+    picture(40, 100, 90).convert("L").save(tmp_path / "0-first.png")
+    found = survey(tmp_path, largest=64)
+    assert list(found.sizes.items()) == [((40, 70), 18), ((100, 90), 1)]
+    assert found.formats == {"colour": 18, "gray": 1}
+    assert found.image_size == 32
+
+
+@pytest.mark.parametrize(
+    ("folders", "kind", "counts"),
+    [
+        (["cats", "dogs", "dogs/old"], "classes", {"cats": 5, "dogs": 10}),
+        (["train/a", "train/b", "test/a"], "classes", {"a": 5, "b": 5}),
+        (["train", "val"], "flat", {"train": 5, "val": 5}),
+        (["trainA", "trainB", "testA"], "domains", {"testA": 5, "trainA": 5, "trainB": 5}),
+        (["", "more"], "nested", {"images": 10}),
+        (["one/deep"], "nested", {"images": 5}),
+    ],
+)
+@pytest.mark.parametrize("pack", [False, True])
+def test_layouts_and_the_images_of_their_parts(
+    folders: list[str], kind: str, counts: dict[str, int], pack: bool, tmp_path: Path
+) -> None:
+    for i, name in enumerate(folders):
+        fill(tmp_path / "a" / name, 5, seed=i)
+    found = survey(zipped(tmp_path / "a", tmp_path / "a.zip") if pack else tmp_path / "a")
+    assert (found.kind, found.counts) == (kind, counts)
+
+
+@pytest.mark.parametrize(("left", "some"), [(1, "1 image"), (4, "4 images")])
+def test_images_without_a_partner_are_told(left: int, some: str, tmp_path: Path) -> None:
+    fill(tmp_path / "trainA", 12)
+    fill(tmp_path / "trainB", 12 - left, seed=1)
+    has = "has" if left == 1 else "have"
+    what = f"{some} of trainA and trainB {has} no partner of the same name"
+    assert said(tmp_path) == {what: ("011",) if left == 1 else ("008", "009", "010")}
+    assert survey(tmp_path).pairs == 12 - left
 
 
 @pytest.mark.parametrize(("largest", "size"), [(64, 64), (256, 128), (32, 32)])
@@ -58,116 +198,3 @@ def test_the_default_size_is_a_power_of_two_below_the_short_side_and_the_largest
     """Of 150 × 130 the short side is 130, and 128 the largest power of two below."""
     fill(tmp_path, 8, size=130, width=150)
     assert survey(tmp_path, largest).image_size == size
-
-
-def test_classes_are_counted_by_name(tmp_path: Path) -> None:
-    fill(tmp_path / "zebra", 4)
-    fill(tmp_path / "ant", 6, seed=1)
-    found = survey(tmp_path)
-    assert found.kind == "classes"
-    assert found.counts == {"ant": 6, "zebra": 4}
-
-
-def test_partners_of_two_domains_and_those_without(tmp_path: Path) -> None:
-    fill(tmp_path / "trainA", 12)
-    fill(tmp_path / "trainB", 10, seed=1)
-    found = survey(tmp_path)
-    assert found.kind == "domains"
-    assert found.counts == {"trainA": 12, "trainB": 10}
-    assert found.pairs == 10
-    assert "2 images of trainA and trainB have no partner of the same name" in said(found)
-
-
-def test_domains_without_any_partner_are_no_pairs_and_nothing_is_odd(tmp_path: Path) -> None:
-    fill(tmp_path / "trainA", 8)
-    fill(tmp_path / "other", 8, seed=1)
-    (tmp_path / "trainB").mkdir()
-    for i, path in enumerate(sorted((tmp_path / "other").iterdir())):
-        path.rename(tmp_path / "trainB" / f"z{i}.png")
-    (tmp_path / "other").rmdir()
-    found = survey(tmp_path)
-    assert found.pairs == 0
-    assert not any("partner" in what for what in said(found))
-
-
-def test_copies_are_told_by_their_bytes_not_their_names(tmp_path: Path) -> None:
-    """Of four equal files three are copies; one of equal length is none."""
-    folder = tmp_path / "set"
-    fill(folder, 9)
-    for name in ("x", "y", "z"):
-        shutil.copy(folder / "000.png", folder / f"{name}.png")
-    changed = bytearray((folder / "000.png").read_bytes())
-    changed[-1] ^= 1
-    (folder / "changed.png").write_bytes(bytes(changed))
-    copies = [oddity for oddity in survey(folder).oddities if "copies" in oddity.what]
-    assert [oddity.what for oddity in copies] == ["3 files are copies of others"]
-    assert copies[0].examples == ("x.png = 000.png", "y.png = 000.png", "z.png = 000.png")
-
-
-def image(mode: str, width: int = 16, height: int = 16) -> Image.Image:
-    rng = np.random.default_rng(width)
-    colour = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
-    return colour.convert(mode)
-
-
-@pytest.mark.parametrize(
-    ("odd", "words", "kind"),
-    [
-        (image("RGBA"), "1 image is transparent in places", "colour with transparency"),
-        (image("LA"), "1 image is transparent in places", "gray with transparency"),
-        (image("L"), "1 image is gray among colour ones", "gray"),
-        (image("1"), "1 image is gray among colour ones", "black and white"),
-        (image("RGB", 7, 20), "1 image is smaller than 8 px", "colour"),
-        (image("RGB", 10, 41), "1 image is over 4 times as long as wide", "colour"),
-        (image("P"), "", "palette"),
-        (image("RGB", 10, 40), "", "colour"),
-        (image("RGB", 8, 8), "", "colour"),
-    ],
-)
-def test_one_odd_image_among_plain_ones(
-    odd: Image.Image, words: str, kind: str, tmp_path: Path
-) -> None:
-    fill(tmp_path, 9)
-    odd.save(tmp_path / "odd.png")
-    found = survey(tmp_path)
-    of_it = [oddity for oddity in found.oddities if oddity.examples == ("odd.png",)]
-    assert found.trainable
-    assert kind in found.formats
-    assert [oddity.what.startswith(words) for oddity in of_it] == ([True] if words else [])
-
-
-def test_gray_ones_alone_are_not_odd(tmp_path: Path) -> None:
-    for i in range(9):
-        image("L", 16 + i).save(tmp_path / f"{i}.png")
-    assert not any("gray" in what for what in said(survey(tmp_path)))
-
-
-@pytest.mark.parametrize(
-    ("bad", "what", "stops"),
-    [
-        (1, "1 file cannot be read and is skipped", False),
-        (2, "2 files cannot be read and are skipped", False),
-        (3, "3 files cannot be read and stop training", True),
-    ],
-)
-def test_more_than_one_in_twenty_unreadable_ones_stop(
-    bad: int, what: str, stops: bool, tmp_path: Path
-) -> None:
-    """Of 40 files 2 are 5 %, which is still allowed."""
-    fill(tmp_path, 40 - bad)
-    for i in range(bad):
-        (tmp_path / f"bad{i}.png").write_bytes(b"no image" + bytes([i]))
-    found = survey(tmp_path)
-    assert what in said(found)
-    assert found.trainable is not stops
-    assert not stops or said(found)[0] == what
-
-
-def test_pixels_that_break_off_are_found_though_the_header_is_sound(tmp_path: Path) -> None:
-    fill(tmp_path, 30, size=40)
-    whole = (tmp_path / "000.png").read_bytes()
-    (tmp_path / "000.png").write_bytes(whole[: len(whole) // 2])
-    found = survey(tmp_path)
-    (unreadable,) = (oddity for oddity in found.oddities if "cannot be read" in oddity.what)
-    assert unreadable.what == "1 file cannot be read and is skipped"
-    assert unreadable.examples[0].startswith("000.png: ")

@@ -4,9 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganloss.data.demo import digits
+from ganloss.data.demo import digits, stacked
 from ganloss.metrics.distances import frechet_distance
-from ganloss.metrics.features import digits_features, random_vgg_features
+from ganloss.metrics.features import (
+    StackedDigitsFeatures,
+    digits_features,
+    random_vgg_features,
+)
 from ganloss.metrics.modes import class_shares
 from ganloss.metrics.reference import reference_rows
 
@@ -80,3 +84,25 @@ def test_random_vgg_features_take_gray_and_colour_of_any_size() -> None:
     assert features(gray).shape == (2, 768)
     torch.testing.assert_close(features(gray), features(gray.repeat(1, 3, 1, 1)))
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_the_classifier_of_stacked_digits_knows_the_digits_of_their_number() -> None:
+    images, numbers = stacked(SPLIT.held_out_images, SPLIT.held_out_labels, 500, seed=0)
+    found = StackedDigitsFeatures().classify(images)
+    digit = torch.stack([numbers // 100, numbers // 10 % 10, numbers % 10], 1)
+    assert (found == digit).double().mean(0).min() >= 0.95
+
+
+def test_a_channel_that_shows_no_digit_is_said_to_show_none() -> None:
+    images, _ = stacked(SPLIT.held_out_images, SPLIT.held_out_labels, 200, seed=0)
+    generator = torch.Generator().manual_seed(0)
+    images[:, 1] = torch.randint(0, 256, (200, 8, 8), generator=generator, dtype=torch.uint8)
+    none = (StackedDigitsFeatures().classify(images) == 10).double().mean(0)
+    assert none[1] >= 0.9
+    assert none[[0, 2]].max() <= 0.05
+
+
+def test_features_of_an_image_do_not_depend_on_the_others() -> None:
+    """300 images are more than one batch."""
+    net, images, rows = digits_features(), SPLIT.train_images[:300], [0, 255, 256, 299]
+    torch.testing.assert_close(net(images)[rows], net(images[rows]))

@@ -5,6 +5,7 @@ from statistics import NormalDist
 
 import pytest
 import torch
+from scipy.stats import binom
 from torch import Tensor
 
 from ganloss.metrics.distances import (
@@ -86,3 +87,26 @@ def test_intervals_contain_the_expected_distance_as_often_as_they_say(
         found = distance_interval(distance, real, fake, estimate)
         inside += found.low <= expected <= found.high
     assert 0.86 <= inside / trials <= 0.99
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_the_interval_of_a_share_is_that_of_the_binomial_distribution(level: float) -> None:
+    """Of 40 draws from 12 ones and 28 zeros, the ones are binomial (40, 0.3)."""
+    values = torch.tensor([1.0] * 12 + [0.0] * 28)
+    found = mean_interval(values, resamples=20_000, level=level)
+    low, high = binom.ppf([(1 - level) / 2, (1 + level) / 2], 40, 0.3) / 40
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-12)
+
+
+def test_only_a_distance_that_cannot_be_negative_is_cut_off_at_zero() -> None:
+    """A set is at distance 0 from itself: half of the moved resamples lie below."""
+    same, _ = sets(40, 3)
+    assert distance_interval(FRECHET, same, same, 0.0).low == 0.0
+    assert distance_interval(KERNEL, same, same, 0.0).low < 0.0
+
+
+@both
+def test_an_interval_moves_with_its_estimate(distance: Distance) -> None:
+    real, fake = sets(40, 3, shift=2.0)
+    first, moved = (distance_interval(distance, real, fake, estimate) for estimate in (50.0, 57.0))
+    assert (moved.low - first.low, moved.high - first.high) == pytest.approx((7.0, 7.0))

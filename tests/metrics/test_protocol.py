@@ -118,3 +118,14 @@ def test_misuse_of_pairs_says_how_to_mend_it() -> None:
         paired_numbers([])
     with pytest.raises(ValueError, match="bring both to one size"):
         paired_numbers([(real[0], fake[0][:, :8])])
+
+
+def test_one_pair_too_small_for_ssim_leaves_it_out_of_all() -> None:
+    """PSNR of a constant difference d is 20 log10(255 / d)."""
+    pairs = [(torch.zeros(1, n, n).byte(), torch.full((1, n, n), d).byte())
+             for n, d in ((10, 5), (16, 51))]  # fmt: skip
+    for order in (pairs, pairs[::-1]):
+        (psnr,) = paired_numbers(order)
+        assert psnr.name == "psnr@2"
+        assert psnr.value == pytest.approx(10 * (math.log10(51) + math.log10(5)), rel=1e-9)
+    assert [n.name for n in paired_numbers(pairs[1:])] == ["psnr@1", "ssim@1"]

@@ -5,7 +5,14 @@ import torch
 from torch import Tensor
 
 from ganloss.data.demo import digits
-from ganloss.metrics.degrade import blurred, clusters, noisy, replaced, without_groups
+from ganloss.metrics.degrade import (
+    blurred,
+    clusters,
+    noisy,
+    replaced,
+    uniform_noise,
+    without_groups,
+)
 from ganloss.metrics.distances import FRECHET, KERNEL, Distance, frechet_distance
 from ganloss.metrics.features import (
     FeatureNet,
@@ -186,3 +193,40 @@ def test_clusters_are_those_of_the_pixels() -> None:
     found = clusters(torch.cat([dark, light]).to(torch.uint8), 2)
     assert found[:10].unique().numel() == found[10:].unique().numel() == 1
     assert found[0] != found[-1]
+
+
+class Roughly(Blind):
+    """Sees the mean and the contrast of an image."""
+
+    def features(self, x: Tensor) -> Tensor:
+        return torch.stack([x.mean((1, 2, 3)), x.std((1, 2, 3))], 1)
+
+
+@pytest.mark.parametrize(("side", "sigmas"), [(8, "0.5 1 2"), (32, "0.5 1 2"), (64, "1 2 4")])
+def test_larger_images_are_blurred_as_much_to_the_eye(side: int, sigmas: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (64, 1, side, side), generator=generator, dtype=torch.uint8)
+    blur = self_test(images, Roughly()).trials[0]
+    assert blur.levels == ("as they are", *(f"σ = {sigma} px" for sigma in sigmas.split()))
+
+
+@pytest.mark.parametrize(
+    ("share", "left"), [(0.0, {0, 1, 2}), (0.26, {0, 1, 2}), (0.5, {0, 2}), (1.0, {2})]
+)
+def test_at_least_one_group_is_dropped_and_one_is_left(share: float, left: set[int]) -> None:
+    """Groups 3, 1, 0 and 2 have 5, 4, 3 and 2 members."""
+    groups = torch.tensor([0] * 3 + [1] * 4 + [2] * 2 + [3] * 5)
+    kept = without_groups(groups, share)
+    assert len(kept) == len(groups)
+    assert set(groups[kept].tolist()) == left
+
+
+def test_uniform_noise_of_points_fills_the_range_of_each_coordinate() -> None:
+    """Of n uniform values, the least lies within 10 / n of the range with probability 1 - e^-10."""
+    reals = torch.tensor([[-3.0, 10.0], [1.0, 10.5], [0.0, 11.0]]).repeat(1000, 1)
+    noise = uniform_noise(reals, seed=0)
+    low, high, margin = noise.amin(0), noise.amax(0), torch.tensor([4.0, 1.0]) * 10 / 3000
+    assert (low >= torch.tensor([-3.0, 10.0])).all()
+    assert (high <= torch.tensor([1.0, 11.0])).all()
+    assert (low <= torch.tensor([-3.0, 10.0]) + margin).all()
+    assert (high >= torch.tensor([1.0, 11.0]) - margin).all()

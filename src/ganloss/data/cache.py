@@ -190,9 +190,11 @@ def _on_disk(source: Source, transform: Transform, workers: int) -> Decoded:
     folder.mkdir(parents=True, exist_ok=True)
     entry = folder / _key(source, transform)
     with FileLock(f"{entry}.lock"):
-        if not (entry / _ENTRY).is_file():
+        try:
+            decoded = _read_entry(entry, transform)
+        except (OSError, ValueError, KeyError, TypeError):  # not there yet, or damaged
             _write_entry(entry, source, transform, workers)
-        decoded = _read_entry(entry, transform)
+            decoded = _read_entry(entry, transform)
     _make_room(folder, keep=entry)
     return decoded
 
@@ -204,7 +206,7 @@ def _key(source: Source, transform: Transform) -> str:
 
 
 def _write_entry(entry: Path, source: Source, transform: Transform, workers: int) -> None:
-    shutil.rmtree(entry, ignore_errors=True)  # left half-written by a crash
+    shutil.rmtree(entry, ignore_errors=True)  # what is damaged makes room
     aside = Path(tempfile.mkdtemp(prefix=".new-", dir=entry.parent))
     try:
         shape = (len(source.files), transform.channels, transform.size, transform.size)

@@ -61,8 +61,10 @@ def read_header(file: ImageFile) -> Header:
     with file.open() as stream, opened(stream) as image:
         turned = image.getexif().get(_ORIENTATION, 1) >= 5
         width, height = image.size[::-1] if turned else image.size
-        transparent_gray = image.mode == "L" and image.has_transparency_data
-        return Header(width, height, "LA" if transparent_gray else image.mode)
+        mode = image.mode
+        if image.has_transparency_data:  # in modes of their own, or said beside the pixels
+            mode = {"L": "LA", "P": "PA", "RGB": "RGBA"}.get(mode, mode)
+        return Header(width, height, mode)
 
 
 def read_upright(file: ImageFile) -> "Image.Image":

@@ -1,5 +1,6 @@
 """Ways to spoil an image, which a network learns to undo."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
@@ -56,8 +57,8 @@ class Degradation:
             raise UsageError(f"--degrade {text}: {amount!r} is no number") from error
         if kind == "downscale" and value not in (2, 3, 4, 8):
             raise UsageError(f"--degrade {text}: downscale takes 2, 3, 4 or 8")
-        if kind in ("noise", "blur") and not value > 0:
-            raise UsageError(f"--degrade {text}: the amount must be positive")
+        if kind in ("noise", "blur") and not 0 < value < math.inf:
+            raise UsageError(f"--degrade {text}: the amount must be positive and finite")
         return cls(cast(Kind, kind), value)
 
     @property

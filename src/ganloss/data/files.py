@@ -155,7 +155,8 @@ def _walk(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        folders[:] = [name for name in folders if not _hidden(name)]
+        # Sorted: of several links to one folder, the same is followed everywhere.
+        folders[:] = sorted(name for name in folders if not _hidden(name))
         for name in files:
             path = Path(parent, name)
             if _is_image(name) and path.is_file():
@@ -166,7 +167,7 @@ def _archive(path: Path) -> Source:
     try:
         archive = zipfile.ZipFile(path)
         members = [m for m in archive.infolist() if not m.is_dir()]
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise DataError(f"{path} is a damaged zip ({error}); pack or download it again") from error
     for member in members:
         _check_member(path, member)

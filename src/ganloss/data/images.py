@@ -129,11 +129,13 @@ def load_images(
         from ganloss.data.vision import vision_set
 
         return vision_set(name, image_size, fit, largest, cond)
-    files = training_part(list_images(Path(source)))
-    return _read(files, image_size, fit, largest, cond, keep, workers)
+    everything = list_images(Path(source))
+    files = training_part(everything)
+    return _read(everything.name, files, image_size, fit, largest, cond, keep, workers)
 
 
 def _read(
+    name: str,
     source: Source,
     image_size: int | None,
     fit: Fit,
@@ -157,7 +159,7 @@ def _read(
     _check_readable(source, decoded)
     labels = None if classes is None else torch.tensor(classes.labels)[list(decoded.rows)]
     return ImageSet(
-        source.name,
+        name,
         decoded.images,
         labels=labels,
         class_names=() if classes is None else classes.names,

@@ -100,7 +100,7 @@ def classes_of(source: Source) -> Classes:
     """
     names = [file.name for file in source.files]
     if source.labels:
-        missing = [name for name in names if name not in source.labels]
+        missing = [name for name in names if source.labels.get(name, -1) < 0]
         _check_complete(source, missing, "have no label in dataset.json")
         numbers = [source.labels[name] for name in names]
         return Classes(tuple(numbers), tuple(str(i) for i in range(max(numbers) + 1)))

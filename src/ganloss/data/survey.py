@@ -91,7 +91,7 @@ def survey(path: Path, largest: int = 64, workers: int = 4) -> Survey:
     readable = [header for header in headers if isinstance(header, Header)]
     pairs, unpaired = _partners(source) if kind == "domains" else (0, [])
     oddities = [
-        *_few(source),
+        *_few(source, kind),
         *_unreadable(source, headers, workers),
         *unpaired,
         *_shapes(source, headers, kind),
@@ -116,6 +116,8 @@ def _counts(source: Source, kind: Kind) -> dict[str, int]:
         classes = classes_of(training_part(source))
         by_number = Counter(classes.labels)
         return {name: by_number[i] for i, name in enumerate(classes.names)}
+    if training_part(source) is not source:
+        return {name: len(source.below(name).files) for name in source.top_folders}
     return {"images": len(source.files)}
 
 
@@ -125,6 +127,7 @@ def _format(header: Header) -> str:
         "L": "gray",
         "LA": "gray with transparency",
         "P": "palette",
+        "PA": "palette with transparency",
         "RGB": "colour",
         "RGBA": "colour with transparency",
         "CMYK": "CMYK",
@@ -132,8 +135,10 @@ def _format(header: Header) -> str:
     return words.get(header.mode, "16-bit gray" if header.gray else header.mode)
 
 
-def _few(source: Source) -> list[Oddity]:
-    count = len(source.files)
+def _few(source: Source, kind: Kind) -> list[Oddity]:
+    domains = [source.below(domain) for domain in DOMAINS]
+    parts = domains if kind == "domains" else [training_part(source)]
+    count = min(len(part.files) for part in parts)
     if count < FEWEST_IMAGES:
         return [
             Oddity(f"{count} images are too few; at least {FEWEST_IMAGES} are needed", (), True)
@@ -210,7 +215,9 @@ def _duplicates(source: Source) -> list[Oddity]:
             seen.setdefault(digest, file.name)
     if not copies:
         return []
-    return [Oddity(f"{len(copies)} files are copies of others", tuple(copies[:3]))]
+    one = len(copies) == 1
+    what = "1 file is a copy of another" if one else f"{len(copies)} files are copies of others"
+    return [Oddity(what, tuple(copies[:3]))]
 
 
 def _digest(file: ImageFile) -> str:
@@ -228,5 +235,8 @@ def _partners(source: Source) -> tuple[int, list[Oddity]]:
     both = len(a & b)
     if both == 0 or not alone:
         return both, []
-    what = f"{len(alone)} images of {' and '.join(DOMAINS)} have no partner of the same name"
+    domains = " and ".join(DOMAINS)
+    one = len(alone) == 1
+    some = f"1 image of {domains} has" if one else f"{len(alone)} images of {domains} have"
+    what = f"{some} no partner of the same name"
     return both, [Oddity(what, tuple(alone[:3]))]
