@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import distributed
+from torch import distributed, nn
 
+from ganloss import WeightedSum
 from ganloss._errors import UsageError
 from ganloss.engine.hardware import Hardware, Precision, check_precision, connect, lost_a_process
+from ganloss.engine.loop import Engine
+from ganloss.engine.phase import Phase
 
 
 @pytest.fixture
@@ -147,3 +150,19 @@ def test_of_several_machines_what_is_missing_is_named(
     monkeypatch.delenv(missing, raising=False)
     with pytest.raises(UsageError, match=f"--num-nodes 2 needs {missing} in the environment"):
         connect("cpu", nodes=2)
+
+
+def test_processes_have_nothing_to_share_where_every_weight_is_zero() -> None:
+    """A weight that begins at 0 gives no gradient in the first step, to any process."""
+    network = nn.Linear(1, 1)
+    objective = WeightedSum(adv=0.0)
+    engine = Engine(
+        [Phase("g", network, lambda turn: objective(adv=network(turn.real).mean()))],
+        {"g": torch.optim.SGD(network.parameters(), lr=1.0)},
+        batches=lambda k: torch.ones(2, 1),
+        batch_size=4,
+        hardware=Hardware(rank=1, processes=2),
+    )
+    before = network.weight.item()
+    record = engine.advance(measure=True)
+    assert (network.weight.item(), record.gradient_norms["g"].item()) == (before, 0.0)

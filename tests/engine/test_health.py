@@ -44,18 +44,18 @@ def test_a_healthy_run_gets_good_verdicts_only():
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 4, FEWEST_ROWS - 1])
-def test_few_rows_say_nothing(count):
+def test_few_rows_say_nothing(count: int):
     few = [{k: v for k, v in row.items() if k != "fd"} for row in rows()[:count]]
     assert verdicts(few) == []
 
 
 @pytest.mark.parametrize("steps", range(7, 700, 63))
-def test_a_healthy_run_is_never_bad_on_its_way(steps):
+def test_a_healthy_run_is_never_bad_on_its_way(steps: int):
     assert [v for v in verdicts(healthy_rows(steps)) if v.level == "bad"] == []
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_number_that_is_not_finite_is_named_with_its_step_even_in_few_rows(value):
+def test_a_number_that_is_not_finite_is_named_with_its_step_even_in_few_rows(value: float):
     few = rows()[:3]
     few[2]["d"] = {"total": value, "adv": 1.0}
     found = verdicts(few)
@@ -132,7 +132,7 @@ def test_a_discriminator_worse_than_a_coin_is_watched():
     (0.64, "watch", "about 0.8 away from 1 (penalty 0.64)"),
     (25.0, "bad", "about 5 away from 1"),
 ])  # fmt: skip
-def test_the_gradient_penalty_says_how_far_norms_are_from_one(gp, level, words):
+def test_the_gradient_penalty_says_how_far_norms_are_from_one(gp: float, level: str, words: str):
     found = verdicts(rows(change=lambda done: {"d": {"total": -1.0 + gp, "adv": -1.0, "gp": gp}}))
     the(level, words, found)
 
@@ -238,3 +238,46 @@ def test_updates_that_fp16_skips_all_the_time_are_counted() -> None:
 
 def test_without_fp16_nothing_is_said_of_it() -> None:
     assert not [v for v in verdicts(rows()) if "Half precision" in v.sentence]
+
+
+@pytest.mark.parametrize(("lost", "level", "words"), [
+    (5, "watch", "45 of the generator's were skipped in the last 90 steps"),
+    (0, "good", "0 updates were skipped in all"),
+])  # fmt: skip
+def test_fp16_without_a_discriminator_is_judged_by_the_generator(
+    lost: int, level: str, words: str
+) -> None:
+    """Restoration may have no D; of 40 rows the last 10 count: 9 times 10 steps, 9 x 5 lost."""
+    alone = [{"step": 10 * i, "g": {"l1": 1.0}, "skipped": {"g": lost * i}} for i in range(40)]
+    the(level, words, verdicts(alone))
+
+
+@pytest.mark.parametrize(("now", "count"), [(100.0, 1), (99.0, 0)])
+@pytest.mark.parametrize(("group", "name", "words"), [
+    ("g", "total", "The generator's loss"),
+    ("gradient", "d", "The discriminator's gradient"),
+    ("gradient", "g", "The generator's gradient"),
+])  # fmt: skip
+def test_what_explodes_is_named_with_both_sizes(
+    group: str, name: str, words: str, now: float, count: int
+) -> None:
+    """0.5 in the first quarter: 100 times 1, not 100 times 0.5, is where an explosion begins."""
+    start: Row = {"g": {"total": 0.5}, "gradient": {"d": 0.5, "g": 0.5}}
+    late = start | {group: start[group] | {name: now}}
+    found = verdicts(rows(change=lambda done: late if done > 0.5 else start))
+    told = f"{words} is exploding: about 100 now, 0.5 in the first quarter"
+    assert sum(verdict.sentence.startswith(told) for verdict in found) == count
+    assert sum("exploding" in verdict.sentence for verdict in found) == count
+
+
+def test_the_scores_of_a_translation_stand_under_another_name() -> None:
+    """L1 falls 50, 49, ..., 11: medians of 36 to 24 and of 23 to 11 are 30 and 17."""
+    falling = [{"step": i, "l1": 50.0 - i, "fd": 100.0} for i in range(40)]
+    the("good", "improving (30 in the middle of the run, 17 at its end)", verdicts(falling, "l1"))
+    the("bad", "have not improved: the score began at 100", verdicts(falling))
+
+
+def test_a_penalty_of_many_steps_ago_is_no_matter() -> None:
+    """The first rows do not count where the last ten have norms at 0.1 from 1."""
+    settled = rows(change=lambda done: {"d": {"gp": 25.0 if done < 0.7 else 0.01}})
+    the("good", "within about 0.1 of 1", verdicts(settled))

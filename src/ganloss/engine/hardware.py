@@ -107,9 +107,9 @@ class Hardware:
 
     def average_gradients(self, parameters: Sequence[Tensor]) -> None:
         """Replace each gradient by its mean over processes, in one all-reduce."""
-        if self.processes == 1:
-            return
         gradients = [p.grad for p in parameters if p.grad is not None]
+        if self.processes == 1 or not gradients:  # none where every weight of an objective is 0
+            return
         flat = self.mean(torch.cat([g.flatten() for g in gradients]))
         pieces = flat.split([g.numel() for g in gradients])
         for gradient, piece in zip(gradients, pieces, strict=True):
