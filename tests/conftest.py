@@ -10,6 +10,7 @@ import pytest
 #: Seconds of tests on one core of a small machine. What does not fit moves to a target of its own.
 BUDGETS = {
     "browser": 300,
+    "check": 100,
     "cli": 480,
     "conformance": 60,
     "controls": 30,
@@ -18,7 +19,7 @@ BUDGETS = {
     "engine": 45,
     "examples": 90,
     "faults": 3600 if os.environ.get("GANLOSS_FAULTS") else 400,
-    "lab": 200,
+    "lab": 250,
     "losses": 30,
     "metrics": 60,
     "networks": 30,
