@@ -69,7 +69,7 @@ def test_damaged_and_locked_zips(tmp_path: Path) -> None:
     fill(tmp_path / "a", 8)
     whole = zipped(tmp_path / "a", tmp_path / "a.zip").read_bytes()
     (tmp_path / "half.zip").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match="is a file; --data takes the folder, or a zip"):
+    with pytest.raises(DataError, match="is a damaged zip, or none; pack or download it again"):
         list_images(tmp_path / "half.zip")
     locked = bytearray(whole)
     for start in range(len(locked) - 10):  # set the flag of encryption in every header

@@ -115,6 +115,24 @@ def test_many_without_a_partner_stop(folders: Path):
         load_pairs(str(folders), 16)
 
 
+@pytest.mark.parametrize(("missing", "stops"), [(2, False), (3, True)])
+def test_the_share_without_a_partner_is_one_of_all_files(
+    missing: int, stops: bool, tmp_path: Path
+) -> None:
+    """Of 40 files 2 are 5 %, also where some of the others are held out."""
+    for side in ("trainA", "trainB"):
+        fill(tmp_path / side, 40, size=8)
+    for i in range(missing):
+        (tmp_path / "trainB" / f"{i:03d}.png").unlink()
+    if stops:
+        with pytest.raises(DataError, match=r"3 of 40 images of .* cannot be used"):
+            load_pairs(str(tmp_path), 8, hold_out=0.5)
+    else:
+        data = load_pairs(str(tmp_path), 8, hold_out=0.5)
+        assert len(data.inputs) == 19
+        assert len(data.skipped) == 2
+
+
 def test_two_domains_need_no_partners(folders: Path):
     fill(folders / "trainB", 4, seed=9)
     data = load_pairs(str(folders), 16, matched=False)

@@ -131,8 +131,8 @@ def _refuse_other_settings(changed: dict[str, Any], saved: RunSettings, path: st
             )
         raise UsageError(
             f"the run in {path} has {name} {old!r}, and --{name.replace('_', '-')} {value!r} "
-            "was given; a resumed run may change only its length, --snap, --patience, --track and "
-            "--devices. Leave the flag out, or start a new run without --resume"
+            "was given; a resumed run may change only its length, --snap, --patience, --track, "
+            "--workers and --devices. Leave the flag out, or start a new run without --resume"
         )
 
 

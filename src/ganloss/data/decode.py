@@ -145,7 +145,7 @@ def opened(stream: object) -> "Image.Image":
     try:
         image = Image.open(stream)  # pyright: ignore[reportArgumentType]
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(f"more than {LONGEST_SIDE:,} pixels a side") from error
+        raise ValueError("so many pixels that it may be a bomb; make it smaller") from error
     if max(image.size) > LONGEST_SIDE:
         raise ValueError(
             f"{image.width}x{image.height} is more than {LONGEST_SIDE:,} pixels a side"

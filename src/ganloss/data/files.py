@@ -112,6 +112,8 @@ def list_images(path: Path) -> Source:
         source = _folder(path)
     elif zipfile.is_zipfile(path):
         source = _archive(path)
+    elif path.suffix.lower() == ".zip":
+        raise DataError(f"{path} is a damaged zip, or none; pack or download it again")
     else:
         raise DataError(
             f"{path} is a file; --data takes the folder, or a zip, that holds the images"

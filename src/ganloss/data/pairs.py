@@ -271,14 +271,15 @@ def _load(
     matched: bool,
     reading: _Reading,
 ) -> PairSet:
+    files = _most_files(train)
     if test is None and reading.hold_out:
         train, test = _split(train, matched, reading.hold_out)
-    (inputs, targets), skipped, where = _read(train, matched, reading)
+    (inputs, targets), skipped, where = _read(train, matched, reading, files)
     held_out: tuple[Images, Images] | None = None
     if test is not None:
         like = (inputs.shape[1], targets.shape[1])
         reading = replace(reading, image_size=targets.shape[-1], channels=like)
-        held_out, more, _ = _read(test, matched, reading, fewest=1)
+        held_out, more, _ = _read(test, matched, reading, _most_files(test), fewest=1)
         skipped += more
     return PairSet(
         name,
@@ -292,10 +293,21 @@ def _load(
     )
 
 
+def _most_files(sides: tuple[Source, Source]) -> int:
+    return max(len(side.files) for side in sides)
+
+
 def _read(
-    sides: tuple[Source, Source], matched: bool, reading: _Reading, fewest: int = FEWEST_IMAGES
+    sides: tuple[Source, Source],
+    matched: bool,
+    reading: _Reading,
+    files: int,
+    fewest: int = FEWEST_IMAGES,
 ) -> tuple[tuple[Images, Images], tuple[tuple[str, str], ...], str]:
-    """Read both sides at one size; matched ones keep the pairs that can be read on both."""
+    """Read both sides at one size; matched ones keep the pairs that can be read on both.
+
+    Of the ``files`` of a side, before anything was taken away, only a few may be of no use.
+    """
     skipped: tuple[tuple[str, str], ...] = ()
     if matched:
         sides, skipped = _matched(*sides)
@@ -318,11 +330,10 @@ def _read(
         for side, depth in zip(sides, channels, strict=True)
     ]
     skipped += decoded[0].skipped + decoded[1].skipped
-    total = max(len(side.files) for side in sides)
-    if len(skipped) > max(1.0, MOST_UNREADABLE * total):
+    if len(skipped) > max(1.0, MOST_UNREADABLE * files):
         listed = "; ".join(f"{name}: {reason}" for name, reason in skipped[:5])
         raise DataError(
-            f"{len(skipped)} of {total} images of {sides[0].path} cannot be used: {listed}"
+            f"{len(skipped)} of {files} images of {sides[0].path} cannot be used: {listed}"
             f"{' …' if len(skipped) > 5 else ''}. Remove or replace them"
         )
     a, b = (entry.images for entry in decoded)

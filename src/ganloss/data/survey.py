@@ -140,11 +140,9 @@ def _few(source: Source, kind: Kind) -> list[Oddity]:
     parts = domains if kind == "domains" else [training_part(source)]
     count = min(len(part.files) for part in parts)
     if count < FEWEST_IMAGES:
-        return [
-            Oddity(f"{count} images are too few; at least {FEWEST_IMAGES} are needed", (), True)
-        ]
+        return [Oddity(f"{_images(count)} too few; at least {FEWEST_IMAGES} are needed", (), True)]
     if count < 200:
-        return [Oddity(f"{count} images are few: a generator will memorise them")]
+        return [Oddity(f"{_images(count)} few: a generator will memorise them")]
     return []
 
 

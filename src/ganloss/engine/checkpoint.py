@@ -123,7 +123,7 @@ def load(path: Path) -> dict[str, Any]:
     except Exception as error:
         raise CheckpointError(
             f"{path} is not a readable checkpoint ({type(error).__name__}); it may be truncated or "
-            "not one of ours. Use another one of the same folder, or start without --resume"
+            "not one of ours. Copy another one of its folder over it, or start without --resume"
         ) from error
     if schema != SCHEMA:
         raise CheckpointError(

@@ -323,9 +323,10 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _p(value: float) -> str:
-    """A probability as people write it.
+    """A probability as people write it, rounded up: it is a bound.
 
-    >>> _p(0.0001), _p(0.0312), _p(0.4)
-    ('0.0001', '0.031', '0.4')
+    >>> _p(0.0001), _p(2 / 64), _p(0.4), _p(1 / 36)
+    ('0.0001', '0.032', '0.4', '0.028')
     """
-    return f"{value:.2g}"
+    digit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return f"{math.ceil(round(value / digit, 6)) * digit:.2g}"
