@@ -196,6 +196,8 @@ def test_few_pairs_are_compared_alone(folders: Path, capsys: pytest.CaptureFixtu
     assert "note: 0 real and 110 generated images have no partner" in text
     assert "too small to be compared as sets" in text
     assert "fd-" not in text
+    for name, side in (("ssim", 11), ("ms-ssim", 176)):
+        assert f"note: {name} is left out: it takes images of {side} pixels a side" in text
 
 
 @pytest.mark.parametrize(

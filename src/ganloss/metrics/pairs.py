@@ -12,7 +12,7 @@ from ganloss.terms.pixel import PSNR
 from ganloss.terms.structural import SSIM, MultiScaleSSIM
 
 #: Smallest side that the windows of SSIM (11 px) and of five scales of it fit into.
-_SSIM_SIDE, _MS_SSIM_SIDE = 11, 11 * 2**4
+SIDES = {"ssim": 11, "ms-ssim": 11 * 2**4}
 
 
 def paired_numbers(pairs: Iterable[tuple[Tensor, Tensor]], *, seed: int = 0) -> tuple[Number, ...]:
@@ -53,8 +53,8 @@ def _row(real: Tensor, fake: Tensor) -> dict[str, float]:
         )
     target, image, side = real[None].double(), fake[None].double(), min(real.shape[-2:])
     row = {"psnr": float(PSNR(data_range=255.0).decibels(image, target))}
-    if side >= _SSIM_SIDE:
+    if side >= SIDES["ssim"]:
         row["ssim"] = float(SSIM(data_range=255.0).index(image, target))
-    if side >= _MS_SSIM_SIDE:
+    if side >= SIDES["ms-ssim"]:
         row["ms-ssim"] = float(MultiScaleSSIM(data_range=255.0).index(image, target))
     return row

@@ -25,7 +25,7 @@ from ganloss.metrics.features import (
     random_vgg_features,
 )
 from ganloss.metrics.inception import InceptionFeatures
-from ganloss.metrics.pairs import paired_numbers
+from ganloss.metrics.pairs import SIDES, paired_numbers
 from ganloss.metrics.protocol import FEWEST_IMAGES, Measurement, Number, measure
 from ganloss.metrics.selftest import FEWEST_IMAGES as FEWEST_TO_TRY
 from ganloss.metrics.selftest import SelfTest, self_test
@@ -341,6 +341,12 @@ def pair_numbers(request: Request) -> tuple[tuple[Number, ...], tuple[str, ...]]
     notes = notes if any(alone) else []
     if resized:
         notes.append(f"{len(resized):,} generated images were resized to their partner's size")
+    measured = {number.name.partition("@")[0] for number in numbers}
+    notes += [
+        f"{name} is left out: it takes images of {side} pixels a side or more"
+        for name, side in SIDES.items()
+        if name not in measured
+    ]
     return numbers, tuple(notes)
 
 
