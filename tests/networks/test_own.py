@@ -165,6 +165,31 @@ def test_a_failure_says_how_it_was_called(classes: int, call: str) -> None:
         probe_generator(nn.Linear(4, 2), (2,), classes, 9)
 
 
+class Breaks(nn.Module):
+    """Raises what it was given."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def forward(self, z: Tensor) -> Tensor:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (AttributeError("no attribute 'lin'"), "failed .*: AttributeError: no attribute 'lin'"),
+        (KeyError("width"), "failed .*: KeyError: 'width'"),
+        (AssertionError("even sizes only"), "failed .*: AssertionError: even sizes only"),
+        (RuntimeError("mat1 and mat2"), r"failed on an input of \(2, 4\): mat1 and mat2"),
+    ],
+)
+def test_whatever_a_network_raises_is_told_as_its_own(error: Exception, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        probe_generator(Breaks(error), (2,), 0, 4)
+
+
 def test_batch_statistics_are_found_in_the_depth_and_their_like_is_welcome() -> None:
     inner = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
     with pytest.raises(UsageError, match=r"the critic has batch normalisation \(1\.1\)"):

@@ -59,9 +59,9 @@ def _make(
     try:
         accepted = inspect.signature(maker).parameters
         return maker(**{name: value for name, value in offered.items() if name in accepted})
-    except (TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # whatever the code of a user raises
         raise UsageError(
-            f"{target} could not be made ({error}); its arguments may be image_size, channels, "
+            f"{target} could not be made ({_said(error)}); its arguments may be image_size, channels, "
             "classes and latent, and others need defaults"
         ) from error
 
@@ -115,8 +115,16 @@ def _try(network: nn.Module, first: Tensor, classes: int, call: str) -> Any:
     try:
         with torch.no_grad():
             return trial(first, *labels)
-    except (TypeError, RuntimeError, ValueError, IndexError) as error:
-        raise UsageError(f"{call} failed on an input of {tuple(first.shape)}: {error}") from error
+    except Exception as error:  # whatever the code of a user raises
+        raise UsageError(
+            f"{call} failed on an input of {tuple(first.shape)}: {_said(error)}"
+        ) from error
+
+
+def _said(error: Exception) -> str:
+    """What an error says, after its kind where that alone is clear: ``KeyError: 'width'``."""
+    known = isinstance(error, (TypeError, ValueError, RuntimeError))
+    return str(error) if known else f"{type(error).__name__}: {error}"
 
 
 def _describe(value: object) -> str:
