@@ -61,8 +61,8 @@ def _make(
         return maker(**{name: value for name, value in offered.items() if name in accepted})
     except Exception as error:  # whatever the code of a user raises
         raise UsageError(
-            f"{target} could not be made ({_said(error)}); its arguments may be image_size, channels, "
-            "classes and latent, and others need defaults"
+            f"{target} could not be made ({_said(error)}); its arguments may be image_size, "
+            "channels, classes and latent, and others need defaults"
         ) from error
 
 
