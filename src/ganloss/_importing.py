@@ -23,10 +23,15 @@ def import_typed(name: str) -> ModuleType:
             return _import_file(path)
         sys.path.insert(0, str(Path.cwd()))
         return importlib.import_module(name)
+    except UsageError:
+        raise
     except (ImportError, OSError) as error:
         raise UsageError(f"{name} could not be imported ({error})") from error
     except SyntaxError as error:
         raise UsageError(f"{name} is not valid Python: line {error.lineno}: {error.msg}") from error
+    except (Exception, SystemExit) as error:  # whatever the code of a user raises
+        kind = type(error).__name__
+        raise UsageError(f"{name} could not be imported ({kind}: {error})") from error
 
 
 class Names(Mapping[str, Any]):
@@ -55,6 +60,7 @@ class Names(Mapping[str, Any]):
 
 
 def _import_file(path: Path) -> ModuleType:
+    sys.path.insert(0, str(path.parent.resolve()))  # as for a script, which finds what lies beside
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise UsageError(f"there is no file {path}")

@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
 
 import ganloss as gl
 from ganloss._errors import UsageError
@@ -136,6 +139,83 @@ def test_expressions_take_literals_and_names_only():
     for expression in ("Hinge().margin", "(lambda: 1)()", "[Hinge]"):
         with pytest.raises(UsageError):
             build(expression, names, "ganloss")
+
+
+class LogOfSigmoid(gl.ElementwisePair):
+    """As tutorials write it: in fp32 1 - sigmoid(30) is 0, and its logarithm infinite."""
+
+    def real_side(self, scores: Tensor) -> Tensor:
+        return -torch.log(torch.sigmoid(scores))
+
+    def fake_side(self, scores: Tensor) -> Tensor:
+        return -torch.log(1 - torch.sigmoid(scores))
+
+    def generator_side(self, scores: Tensor) -> Tensor:
+        return -torch.log(torch.sigmoid(scores))
+
+
+class LogOfExponential(gl.ElementwisePair):
+    """In fp32 exp(100) is infinite, in float64 it is not."""
+
+    def real_side(self, scores: Tensor) -> Tensor:
+        return torch.log(1 + torch.exp(-scores))
+
+    def fake_side(self, scores: Tensor) -> Tensor:
+        return torch.log(1 + torch.exp(scores))
+
+    def generator_side(self, scores: Tensor) -> Tensor:
+        return torch.log(1 + torch.exp(-scores))
+
+
+class HidesRealNaN(gl.ElementwisePair):
+    """Infinite and missing numbers of the real side become others."""
+
+    def real_side(self, scores: Tensor) -> Tensor:
+        return torch.nan_to_num(softplus(-scores))
+
+    def fake_side(self, scores: Tensor) -> Tensor:
+        return softplus(scores)
+
+    def generator_side(self, scores: Tensor) -> Tensor:
+        return softplus(-scores)
+
+
+@pytest.mark.parametrize(
+    ("pair", "sentence"),
+    [
+        (LogOfSigmoid(), "Degenerate inputs"),
+        (LogOfExponential(), "Degenerate inputs"),
+        (HidesRealNaN(), "NaN in an input"),
+    ],
+)
+def test_what_is_right_in_float64_or_on_the_other_side_only_is_found(
+    pair: gl.GANLoss, sentence: str
+) -> None:
+    failed = [finding.check for finding in check(pair).findings if finding.verdict == "failed"]
+    assert any(check.startswith(sentence) for check in failed), failed
+
+
+def test_what_lies_beside_a_file_is_found_as_for_a_script(losses: Path, tmp_path: Path):
+    (tmp_path / "beside_losses.py").write_text("from losses import broken\n", encoding="utf-8")
+    done = run(f"{tmp_path / 'beside_losses.py'}:broken", cwd=tmp_path.parent)
+    assert "could not be imported" not in done.stderr
+    assert done.returncode == 1, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("raise ValueError('boom')", "ValueError: boom"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("1 / 0", "ZeroDivisionError"),
+    ],
+)
+def test_a_file_that_fails_when_it_is_imported_is_the_users(
+    code: str, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / "fails.py").write_text(code, encoding="utf-8")
+    with pytest.raises(UsageError, match=f"fails.py could not be imported .{words}"):
+        load(f"{tmp_path / 'fails.py'}:loss")
 
 
 class TwiceDeclared(gl.ElementwisePair):

@@ -111,3 +111,11 @@ def test_batch_statistics_see_the_same_batch_in_the_loss_and_in_the_penalty():
     critic(x)
     gl.R1()(critic, real=x)
     assert d[1].num_batches_tracked.item() == 1
+
+
+def test_a_critic_that_is_called_in_a_function_says_how_to_pass_conditions() -> None:
+    """A Critic detaches what it is given, so the function around it depends on nothing."""
+    network = torch.nn.Linear(3, 1)
+    critic, y = gl.Critic(lambda x, y: network(torch.cat([x, y], 1))), torch.ones(2, 1)
+    with pytest.raises(RuntimeError, match=r"with conditions pass lambda x: D\(x, y\)"):
+        gl.R1()(lambda x: critic(x, y), real=torch.ones(2, 2))

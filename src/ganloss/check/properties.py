@@ -187,9 +187,11 @@ def _nan_is_passed_on(subject: Subject) -> None:
         x[0] = torch.nan
         return x
 
-    loss = subject.call(mapped(poisoned, subject.draw(SAMPLES, 0)))
-    if not torch.isnan(loss):
-        raise Wrong(f"the loss is {loss.item():.6g}")
+    inputs = subject.draw(SAMPLES, 0)
+    for name in subject.learns:  # one at a time, or another one's NaN would cover for it
+        loss = subject.call({**inputs, **mapped(poisoned, {name: inputs[name]})})
+        if not torch.isnan(loss):
+            raise Wrong(f"the loss is {loss.item():.6g} with NaN in {name}")
 
 
 def _degenerate_inputs_are_finite(subject: Subject) -> None:

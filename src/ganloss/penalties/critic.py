@@ -162,6 +162,12 @@ def input_gradient(critic: Callable[..., Any], x: Tensor) -> Tensor:
         )
     # The gradient's own graph is built here, and autocast would build it in half precision.
     with torch.autocast(leaf.device.type, enabled=False):
-        (gradient,) = torch.autograd.grad(scores.sum(), leaf, create_graph=True)
+        found: Any = torch.autograd.grad(scores.sum(), leaf, create_graph=True, allow_unused=True)
+    (gradient,) = found
+    if gradient is None:
+        raise RuntimeError(
+            "the critic's scores do not depend on its input: something inside detaches it, as a "
+            "Critic does that is called in a function; with conditions pass lambda x: D(x, y)"
+        )
     gradient = gradient.float() if gradient.dtype in _HALF else gradient
     return gradient.reshape(gradient.shape[0], -1)
