@@ -100,6 +100,19 @@ def test_a_resumed_pool_shows_the_same_images():
     assert torch.equal(pool.images, resumed.images)
 
 
+def test_a_pool_does_not_take_over_more_images_than_it_has_room_for() -> None:
+    """Three of three fit; into two they do not, and nothing of them is taken."""
+    full = gl.ImagePool(size=3)
+    full(numbered(0, 3))
+    same, smaller = gl.ImagePool(size=3), gl.ImagePool(size=2)
+    same.load_state_dict(full.state_dict())
+    assert torch.equal(same.images, numbered(0, 3))
+    with pytest.raises(ValueError, match="holds 3 images and this one has room for 2"):
+        smaller.load_state_dict(full.state_dict())
+    smaller(numbered(3, 6))
+    assert len(smaller) == 2
+
+
 def test_pools_keep_no_graph_and_do_not_touch_what_came():
     pool = gl.ImagePool(size=1)
     pool(numbered(0, 1))
