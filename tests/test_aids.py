@@ -60,6 +60,23 @@ def test_a_dead_adversarial_loss_gives_the_largest_weight_and_no_nan():
         gl.adaptive_weight(w, w.sum(), at=w)
 
 
+def test_all_weights_of_a_last_layer_are_one_vector() -> None:
+    """Slopes (3, 4) of length 5 against (0, 2): 2.5, and 5 / (2 + 0.5) with delta."""
+    a, b = (torch.ones((), requires_grad=True) for _ in range(2))
+    main, adversarial = 3 * a + 4 * b, 2 * b
+    assert gl.adaptive_weight(main, adversarial, at=[a, b], delta=0.0).item() == 2.5
+    assert gl.adaptive_weight(main, adversarial, at=[a, b], delta=0.5).item() == 2.0
+    assert gl.adaptive_weight(main, adversarial, at=[a, b], largest=1.5).item() == 1.5
+
+
+def test_gradients_whose_squares_are_0_in_half_precision_have_their_length() -> None:
+    """2^-14 in fp16, whose square 2^-28 is below the least number 2^-24: the quotient is 8."""
+    w = torch.ones(4, dtype=torch.float16, requires_grad=True)
+    main, adversarial = (w * 2.0**-11).sum(), (w * 2.0**-14).sum()
+    found = gl.adaptive_weight(main, adversarial, at=w, delta=0.0)
+    assert (found.item(), found.dtype) == (8.0, torch.float16)
+
+
 def numbered(start: int, count: int) -> Tensor:
     return torch.arange(start, start + count, dtype=torch.float32)[:, None, None, None]
 
@@ -82,6 +99,29 @@ def test_nothing_is_lost_and_half_of_the_images_are_old():
     old = sum(value < 10 * (i // 10) for i, value in enumerate(shown)) / len(shown)
     # 1/2 of 1950 with a standard deviation of .011, less 1/10 of swaps within a batch of 10.
     assert 0.4 < old < 0.5
+
+
+def shown_by_rule(stored: list[float], came: list[float], size: int, draws: Draws) -> list[float]:
+    """Shrivastava et al. 2017, with the numbers of each image at its address: a coin, a place."""
+    shown, numbers = [], draws.uniform("pool", len(came), 2).tolist()
+    for image, (coin, place) in zip(came, numbers, strict=True):
+        if len(stored) < size:
+            stored.append(image)
+        elif coin < 0.5:
+            place = int(place * size)
+            image, stored[place] = stored[place], image
+        shown.append(image)
+    return shown
+
+
+def test_a_pool_follows_its_rule_from_the_batch_that_fills_it_on() -> None:
+    """Batches of 7 into a pool of 10: the second fills it, and changes places with it at once."""
+    pool, stored = gl.ImagePool(size=10), list[float]()
+    for step in range(12):
+        came, draws = numbered(7 * step, 7), Draws(seed=3, step=step, rows=7)
+        found = pool(came, random=draws).flatten().tolist()
+        assert found == shown_by_rule(stored, came.flatten().tolist(), 10, draws)
+        assert pool.images.flatten().tolist() == stored
 
 
 def test_a_resumed_pool_shows_the_same_images():

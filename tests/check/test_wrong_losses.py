@@ -132,7 +132,7 @@ def a_point_for_each_coordinate(critic: Critic, real: Tensor, fake: Tensor) -> T
 
 
 def every_patch_in_full(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
-    return slopes(lambda x: critic(x).flatten(1).sum(1), real, fake)
+    return slopes(lambda x: critic(x).reshape(len(x), -1).sum(1), real, fake)
 
 
 class OfWeights:
