@@ -60,6 +60,22 @@ def test_a_dead_adversarial_loss_gives_the_largest_weight_and_no_nan():
         gl.adaptive_weight(w, w.sum(), at=w)
 
 
+def test_all_weights_of_a_last_layer_are_one_vector() -> None:
+    """Slopes (3, 4) of length 5 against (0, 2): 2.5, and 5 / (2 + 0.5) with delta."""
+    a, b = (torch.ones((), requires_grad=True) for _ in range(2))
+    main, adversarial = 3 * a + 4 * b, 2 * b
+    assert gl.adaptive_weight(main, adversarial, at=[a, b], delta=0.0).item() == 2.5
+    assert gl.adaptive_weight(main, adversarial, at=[a, b], delta=0.5).item() == 2.0
+    assert gl.adaptive_weight(main, adversarial, at=[a, b], largest=1.5).item() == 1.5
+
+
+def test_gradients_of_half_precision_may_be_longer_than_its_largest_number() -> None:
+    """Nine slopes of 40,000 have length 120,000, beyond fp16's 65,504; against 60,000 it is 2."""
+    w = torch.ones(9, dtype=torch.float16, requires_grad=True)
+    main, adversarial = (w.float() * 40_000).sum(), (w.float() * 20_000).sum()
+    assert gl.adaptive_weight(main, adversarial, at=w).item() == pytest.approx(2.0)
+
+
 def numbered(start: int, count: int) -> Tensor:
     return torch.arange(start, start + count, dtype=torch.float32)[:, None, None, None]
 
@@ -84,6 +100,29 @@ def test_nothing_is_lost_and_half_of_the_images_are_old():
     assert 0.4 < old < 0.5
 
 
+def shown_by_rule(stored: list[float], came: list[float], size: int, draws: Draws) -> list[float]:
+    """Shrivastava et al. 2017, with the numbers of each image at its address: a coin, a place."""
+    shown, numbers = [], draws.uniform("pool", len(came), 2).tolist()
+    for image, (coin, place) in zip(came, numbers, strict=True):
+        if len(stored) < size:
+            stored.append(image)
+        elif coin < 0.5:
+            place = int(place * size)
+            image, stored[place] = stored[place], image
+        shown.append(image)
+    return shown
+
+
+def test_a_pool_follows_its_rule_from_the_batch_that_fills_it_on() -> None:
+    """Batches of 7 into a pool of 10: the second fills it, and changes places with it at once."""
+    pool, stored = gl.ImagePool(size=10), list[float]()
+    for step in range(12):
+        came, draws = numbered(7 * step, 7), Draws(seed=3, step=step, rows=7)
+        found = pool(came, random=draws).flatten().tolist()
+        assert found == shown_by_rule(stored, came.flatten().tolist(), 10, draws)
+        assert pool.images.flatten().tolist() == stored
+
+
 def test_a_resumed_pool_shows_the_same_images():
     def turn(pool: gl.ImagePool, step: int) -> Tensor:
         return pool(numbered(8 * step, 8), random=Draws(seed=1, step=step, rows=8))
@@ -98,6 +137,19 @@ def test_a_resumed_pool_shows_the_same_images():
     found = [turn(resumed, step) for step in range(5, 9)]
     assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
     assert torch.equal(pool.images, resumed.images)
+
+
+def test_a_pool_does_not_take_over_more_images_than_it_has_room_for() -> None:
+    """Three of three fit; into two they do not, and nothing of them is taken."""
+    full = gl.ImagePool(size=3)
+    full(numbered(0, 3))
+    same, smaller = gl.ImagePool(size=3), gl.ImagePool(size=2)
+    same.load_state_dict(full.state_dict())
+    assert torch.equal(same.images, numbered(0, 3))
+    with pytest.raises(ValueError, match="holds 3 images and this one has room for 2"):
+        smaller.load_state_dict(full.state_dict())
+    smaller(numbered(3, 6))
+    assert len(smaller) == 2
 
 
 def test_pools_keep_no_graph_and_do_not_touch_what_came():

@@ -94,6 +94,15 @@ def test_clipping_keeps_the_weights_in_the_box():
     assert max(p.abs().max().item() for p in layer.parameters()) <= 0.01
 
 
+def test_clipping_after_a_step_moves_only_what_left_the_box() -> None:
+    layer = nn.Linear(3, 1)
+    layer.weight.data, layer.bias.data = torch.tensor([[0.3, -0.02, 0.004]]), torch.tensor([-7.0])
+    gl.ClipWeights(0.02).after_step(layer)
+    torch.testing.assert_close(layer.weight.detach(), torch.tensor([[0.02, -0.02, 0.004]]))
+    assert layer.bias.item() == pytest.approx(-0.02)
+    assert layer.weight.requires_grad
+
+
 def test_spectral_norm_brings_the_largest_singular_value_to_one():
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(6, 6), nn.Conv2d(2, 3, 3))
@@ -111,6 +120,23 @@ def test_changing_weights_makes_a_new_game():
     assert gl.GAMES["wgan-gp"].penalties["gp"].weight == 10.0
     gammas = gl.GAMES["r3gan"].with_gamma(0.05).penalties.values()
     assert [weighted.weight for weighted in gammas] == [0.05, 0.05]
+
+
+def test_another_weight_leaves_the_penalty_and_everything_else_as_the_paper_has_them() -> None:
+    """WGAN-LP's penalty is one-sided, and the usual one of that name is not."""
+    paper = gl.GAMES["wgan-lp"]
+    changed = paper.with_penalty("gp", 1.0)
+    assert changed.penalties["gp"] == gl.Weighted(gl.GradientPenalty(one_sided=True), 1.0)
+    assert (changed.pair, changed.critic_steps) == (gl.Wasserstein(), 5)
+    assert changed.optimisers == gl.Optimisers.both(gl.Adam(1e-4, (0.0, 0.9)))
+    both = gl.GAMES["stylegan2"].with_gamma(3.0)
+    assert both.penalties["path-length"] == gl.Weighted(gl.PathLength(), gl.every(4, 2.0))
+
+
+def test_a_penalty_with_a_state_gives_its_game_one() -> None:
+    assert not gl.GAMES["hinge"].has_state
+    assert gl.GAMES["hinge"].with_penalty("lecam", 0.3).has_state
+    assert not gl.GAMES["lecam"].with_penalty("lecam", 0.0).has_state
 
 
 def test_gamma_without_r1_or_r2_is_refused():

@@ -97,6 +97,12 @@ def test_an_objective_is_a_value():
     assert objective != gl.WeightedSum(adv=1.0)
 
 
+def test_the_order_of_the_terms_does_not_matter_to_a_set() -> None:
+    """Equal values are one entry, whatever the order their terms were written in."""
+    objectives = {gl.WeightedSum(adv=1.0, gp=10.0), gl.WeightedSum(gp=10.0, adv=1.0)}
+    assert len(objectives) == 1
+
+
 def test_gradients_of_the_terms_and_their_conflicts():
     """At w = (1, 2): d(3 w0) = (3, 0); 2 d(w1^2) = (0, 8); d(-w0) = (-1, 0)."""
     w = torch.tensor([1.0, 2.0], requires_grad=True)

@@ -177,7 +177,7 @@ class ImagePool(nn.Module):
         size: how many images are kept, 50 in the papers; 0 returns the images as they came.
 
     Raises:
-        ValueError: ``size`` is negative.
+        ValueError: ``size`` is negative, or a state that is loaded has more images than that.
 
     References:
         Shrivastava et al., "Learning from Simulated and Unsupervised Images through Adversarial
@@ -262,6 +262,11 @@ def _make_room(pool: nn.Module, state: Mapping[str, Any], prefix: str, *_: Any) 
     """Let a pool that was saved with images fit into one that is still empty."""
     saved = state.get(f"{prefix}images")
     if isinstance(pool, ImagePool) and isinstance(saved, Tensor):
+        if len(saved) > pool.size:
+            raise ValueError(
+                f"the saved pool holds {len(saved)} images and this one has room for {pool.size}; "
+                f"make it with size={len(saved)} or more"
+            )
         pool.images = torch.empty_like(saved, device=pool.images.device)
 
 

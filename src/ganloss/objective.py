@@ -244,7 +244,7 @@ class WeightedSum:
         return isinstance(other, WeightedSum) and self._weights == other._weights
 
     def __hash__(self) -> int:
-        return hash(tuple(self._weights.items()))
+        return hash(frozenset(self._weights.items()))
 
     def __repr__(self) -> str:
         weights = ", ".join(f"{name}={weight!r}" for name, weight in self._weights.items())

@@ -130,6 +130,8 @@ def test_an_unknown_name_of_ours_gets_the_nearest():
         check(gl.L1(), "psnrr")
     with pytest.raises(UsageError, match="no side 'middle'"):
         check(gl.L1(), "hinge.middle")
+    with pytest.raises(UsageError, match=r"'DiffAugment\(\)' is no loss, penalty or term"):
+        check(gl.L1(), "DiffAugment()")
 
 
 def test_expressions_take_literals_and_names_only():

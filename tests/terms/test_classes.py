@@ -1,6 +1,7 @@
 """Terms of conditional GANs: both players, and the faults other libraries have had."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -212,3 +213,21 @@ def test_other_codes_are_torchs_distributions():
 def test_distributions_without_their_values_are_refused():
     with pytest.raises(ValueError, match="1 distributions and 0 tensors of values"):
         gl.MutualInformation()(distributions=torch.distributions.Normal(0.0, 1.0))
+
+
+def test_values_that_torch_would_broadcast_over_a_distribution_are_refused() -> None:
+    """(4,) values of (4, 1) codes are 16 log probabilities in torch."""
+    bell = torch.distributions.Normal(torch.zeros(4, 1), 1.0)
+    assert bell.log_prob(torch.zeros(4)).shape == (4, 4)
+    mixed: list[Any] = [torch.zeros(4, 1), 0.5]
+    with pytest.raises(ValueError, match=r"values\[0\] \(4,\) and distributions\[0\] \(4, 1\)"):
+        gl.MutualInformation()(distributions=bell, values=torch.zeros(4))
+    with pytest.raises(TypeError, match=r"values\[1\] must be a tensor, not float"):
+        gl.MutualInformation()(distributions=[bell, bell], values=mixed)
+
+
+def test_a_distribution_of_vectors_has_one_number_for_each_sample() -> None:
+    """Independent normal codes at their means: d/2 log(2 pi) for d = 3."""
+    bell = torch.distributions.Independent(torch.distributions.Normal(torch.zeros(4, 3), 1.0), 1)
+    found = gl.MutualInformation()(distributions=bell, values=torch.zeros(4, 3))
+    assert found.item() == pytest.approx(1.5 * math.log(2 * math.pi))

@@ -81,7 +81,9 @@ def _reference(like: str | None) -> tuple[Any, str | None, Any]:
         hint = suggest(name, [*classes, *entries])
         raise UsageError(f"there is no loss {like!r}{hint}; see `ganloss losses list`")
     found = _build(name, entries, classes | arguments)
-    entry = next(key for key, cls in entries.items() if isinstance(found, cls))
+    entry = next((key for key, cls in entries.items() if isinstance(found, cls)), None)
+    if entry is None:
+        raise UsageError(f"{like!r} is no loss, penalty or term; see `ganloss losses list`")
     return found, side or None, SHAPES.get(entry)
 
 

@@ -324,8 +324,21 @@ def _others(
             f"there are {len(several)} distributions and {len(drawn)} tensors of values; pass one "
             "of each for every code"
         )
-    logs = (q.log_prob(c) for q, c in zip(several, drawn, strict=True))
+    logs = [_log_prob(q, c, i) for i, (q, c) in enumerate(zip(several, drawn, strict=True))]
     return [-(log.flatten(1).sum(1) if log.dim() > 1 else log).mean() for log in logs]
+
+
+def _log_prob(distribution: Distribution, values: object, place: int) -> Tensor:
+    """Log probability of values of the distribution's own shape; torch would broadcast others."""
+    if not isinstance(values, Tensor):
+        raise TypeError(f"values[{place}] must be a tensor, not {type(values).__name__}")
+    shape = distribution.batch_shape + distribution.event_shape
+    if values.shape != shape:
+        raise ValueError(
+            f"values[{place}] {tuple(values.shape)} and distributions[{place}] {tuple(shape)} must "
+            "have the same shape; nothing is broadcast"
+        )
+    return distribution.log_prob(values)
 
 
 def _gaussian(codes: object, mean: object, log_variance: object) -> Tensor:
