@@ -10,6 +10,7 @@ from torch import distributed, nn
 
 from ganloss import WeightedSum
 from ganloss._errors import UsageError
+from ganloss.engine import meeting
 from ganloss.engine.hardware import Hardware, Precision, check_precision, connect, lost_a_process
 from ganloss.engine.loop import Engine
 from ganloss.engine.phase import Phase
@@ -166,3 +167,17 @@ def test_processes_have_nothing_to_share_where_every_weight_is_zero() -> None:
     before = network.weight.item()
     record = engine.advance(measure=True)
     assert (network.weight.item(), record.gradient_norms["g"].item()) == (before, 0.0)
+
+
+def test_others_who_never_come_are_told_with_what_may_keep_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """torch sends machines of one launch to two stores where one of them came later."""
+    monkeypatch.setattr(meeting, "PATIENCE", 0.1)
+    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    launch = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "0"}
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port)}
+    for name, value in (launch | place | {"TORCHELASTIC_USE_AGENT_STORE": "True"}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=r"process 0 of 2 .*TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1"):
+        connect("cpu")

@@ -267,8 +267,15 @@ def _meet_afresh(device: str) -> None:
 
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_PORT")
     rank, processes, local, port = (int(os.environ[name]) for name in names)
-    store = TCPStore(os.environ["MASTER_ADDR"], port, processes, is_master=False)
-    options: dict[str, Any] = {"store": fresh_store(store, rank, processes)}
+    try:
+        store = TCPStore(os.environ["MASTER_ADDR"], port, processes, is_master=False)
+        options: dict[str, Any] = {"store": fresh_store(store, rank, processes)}
+    except torch.distributed.DistError as error:
+        raise UsageError(
+            f"process {rank} of {processes} did not find the others of this launch ({error}). "
+            "Where machines join later, start torchrun with TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 "
+            "in the environment: torch may send them to another place without it"
+        ) from error
     gpu = device in ("auto", "cuda") and torch.cuda.is_available()
     if gpu:
         options["device_id"] = torch.device("cuda", local)
