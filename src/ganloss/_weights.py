@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,26 @@ WEIGHTS = {
         91,
         "Apache-2.0 (TensorFlow models)",
     ),
+    "clip": WeightFile(
+        "clip",
+        "evaluate --features clip",
+        "https://openaipublic.azureedge.net/clip/models/"
+        "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af/ViT-B-32.pt",
+        338,
+        "MIT (OpenAI)",
+        "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af",
+    ),
+    "dinov2": WeightFile(
+        "dinov2",
+        "evaluate --features dinov2",
+        "https://dl.fbaipublicfiles.com/dinov2/dinov2_vitl14/dinov2_vitl14_pretrain.pth",
+        1162,
+        "Apache-2.0 (Meta)",
+        "d5383ea8f4877b2472eb973e0fd72d557c7da5d3611bd527ceeb1d7162cbf428",
+    ),
     "vgg16": WeightFile(
         "vgg16",
-        "Perceptual, Style, LPIPS",
+        "Perceptual, Style, LPIPS, evaluate --features vgg16",
         "https://download.pytorch.org/models/vgg16-397923af.pth",
         528,
         "BSD-3-Clause (torchvision)",
@@ -198,7 +216,9 @@ def read(path: Path) -> dict[str, Any]:
         readable = (OSError, RuntimeError, EOFError, KeyError, ValueError, pickle.UnpicklingError)
 
         def read(file: Path) -> Any:
-            return torch.load(file, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of programs, which the next line then refuses
+                return torch.load(file, map_location="cpu", weights_only=True)
 
     try:
         state = read(path)

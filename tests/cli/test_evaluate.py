@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from cli.runs import only_run, run
+from ganloss._weights import WEIGHTS
 from ganloss.cli import main
 from ganloss.data.demo import digits
 from ganloss.metrics.features import digits_features
@@ -198,6 +199,82 @@ def test_few_pairs_are_compared_alone(folders: Path, capsys: pytest.CaptureFixtu
     assert "fd-" not in text
     for name, side in (("ssim", 11), ("ms-ssim", 176)):
         assert f"note: {name} is left out: it takes images of {side} pixels a side" in text
+    assert "note: lpips is left out: its weights are not here; `ganloss weights fetch" in text
+
+
+@pytest.fixture
+def lpips_weights(tmp_path: Path) -> Path:
+    """The two files, with random tensors."""
+    from torchvision.models import alexnet
+
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        torch.save(alexnet(weights=None).state_dict(), folder / WEIGHTS["alexnet"].file)
+        channels = (64, 192, 384, 256, 256)
+        heads = {f"lin{i}.model.1.weight": torch.rand(1, c, 1, 1) for i, c in enumerate(channels)}
+        torch.save(heads, folder / WEIGHTS["lpips-alex"].file)
+    return folder
+
+
+@pytest.mark.parametrize("how", ["folder", "here"])
+def test_pairs_have_an_lpips_with_the_weights_that_are_given_or_here(
+    how: str,
+    lpips_weights: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The mean over pairs of what torchmetrics 1.9 measures with the same weights."""
+    functional = pytest.importorskip("torchmetrics.functional.image.lpips")
+    torch.manual_seed(0)
+    reals = torch.randint(0, 256, (3, 1, 40, 40), dtype=torch.uint8)
+    fakes = (0.8 * reals).byte()
+    write(reals, tmp_path / "real")
+    write(fakes, tmp_path / "fake")
+    words = ["evaluate", str(tmp_path / "real"), str(tmp_path / "fake"), "--pairs"]
+    if how == "folder":
+        words += ["--lpips", str(lpips_weights)]
+    else:
+        monkeypatch.setenv("GANLOSS_WEIGHTS", str(lpips_weights))
+    assert main([*words, "--json", str(tmp_path / "out.json")]) == 0
+    net = functional._LPIPS(pretrained=False, net="alex", pnet_rand=True)
+    state = torch.load(lpips_weights / WEIGHTS["alexnet"].file)
+    features = {k.removeprefix("features."): v for k, v in state.items() if "features" in k}
+    slices = {name: tensor for name, tensor in net.net.state_dict().items()}
+    net.net.load_state_dict({k: features[k.partition(".")[2]] for k in slices})
+    heads = torch.load(lpips_weights / WEIGHTS["lpips-alex"].file)
+    for i in range(5):
+        getattr(net, f"lin{i}").model[1].weight.data = heads[f"lin{i}.model.1.weight"]
+    a, b = (x.expand(-1, 3, -1, -1) / 127.5 - 1 for x in (reals, fakes))
+    with torch.no_grad():
+        want = float(net.eval()(a, b).mean())
+    found = {n["name"]: n for n in json.loads((tmp_path / "out.json").read_text())["pairs"]}
+    assert found["lpips@3"]["value"] == pytest.approx(want, rel=1e-4)
+    assert found["lpips@3"]["higher_is_better"] is False
+    text = capsys.readouterr().out
+    assert "lpips: lower is better" in text
+    assert "lpips is left out" not in text
+
+
+def test_weights_of_lpips_that_were_asked_for_are_missed_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", "nothing", "nothing", "--pairs"]
+    for given in ("auto", str(tmp_path)):
+        assert main([*words, "--lpips", given]) == 4
+        said = capsys.readouterr()
+        assert "psnr" not in said.out
+        for part in (WEIGHTS["lpips-alex"].file, "leave --lpips out"):
+            assert part in said.err
+    assert main([*words, "--lpips", "auto"]) == 4
+    assert "--lpips FOLDER, which holds both files" in capsys.readouterr().err
+
+
+def test_lpips_is_of_pairs(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(folders / "few"), str(folders / "noisy"), "--lpips", "auto"]) == 2
+    assert "add --pairs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -227,13 +304,24 @@ def test_mistakes(
     assert sentence in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("inception", "weights-inception-2015-12-05-6726825d.pth"),
+        ("vgg16", "vgg16-397923af.pth"),
+        ("clip", "ViT-B-32.pt"),
+        ("dinov2", "dinov2_vitl14_pretrain.pth"),
+    ],
+)
+@pytest.mark.parametrize("pairs", [(), ("--pairs",)])
 def test_missing_weights_are_the_first_thing_that_is_noticed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, file: str, pairs: tuple[str, ...], folders: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before the images are looked for: these are not there either."""
-    assert main(["evaluate", "nothing", "nothing", "--features", "inception"]) == 4
+    """Before the images are looked for, which are not there either, or compared in pairs."""
+    real, fake = (str(folders / x) for x in ("real", "noisy")) if pairs else ("nothing", "nothing")
+    assert main(["evaluate", real, fake, "--features", name, *pairs]) == 4
     text = capsys.readouterr().err
-    assert "weights-inception-2015-12-05-6726825d.pth" in text
+    assert file in text
     assert "--weights PATH" in text
     assert "--features random-vgg" in text
 

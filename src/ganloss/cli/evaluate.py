@@ -23,7 +23,7 @@ if it cannot tell them from blurred, noisy or fewer kinds of images, the first s
   ganloss evaluate ./photos ./generated --features inception     the network of FID, from a file
 """
 _WIDTH = 100
-_FEATURES = ("auto", "digits", "random-vgg", "inception")
+_FEATURES = ("auto", "digits", "random-vgg", "inception", "vgg16", "clip", "dinov2")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -39,12 +39,14 @@ def run(arguments: list[str]) -> int:
     ganloss._errors.DataError: ...
     """
     options = _parser().parse_args(arguments)
+    if options.lpips is not None and not options.pairs:
+        raise UsageError("--lpips compares images of the same name; add --pairs")
     _say(f"{options.fake} against {options.real}")
 
     from ganloss.runs.scoring import Request
 
-    names = ("real", "fake", "features", "weights", "count", "image_size", "cond", "pairs", "seed")
-    values = {name: getattr(options, name) for name in (*names, "allow_code")}
+    names = ("real", "fake", "features", "weights", "count", "image_size", "cond", "pairs")
+    values = {name: getattr(options, name) for name in (*names, "lpips", "seed", "allow_code")}
     report = _evaluate(Request(**values), try_metric=options.self_test)
     if options.json is not None:
         _write(report, Path(options.json))
@@ -64,7 +66,12 @@ def _parser() -> _Parser:
     add("--features", choices=_FEATURES, default="auto",
         help="network whose features are compared (default: the digit net for bundled digits, "
         "otherwise random-vgg; neither needs a download)")  # fmt: skip
-    add("--weights", default="auto", metavar="PATH", help="file of the Inception weights")
+    add(
+        "--weights",
+        default="auto",
+        metavar="PATH",
+        help="file of the weights of inception, vgg16, clip or dinov2; auto looks for it",
+    )
     add("--count", "--num-samples", type=int, metavar="N",
         help="images on each side (default: as many as leave as many real ones to refer to, at "
         "most 1000)")  # fmt: skip
@@ -72,7 +79,10 @@ def _parser() -> _Parser:
     add("--cond", action="store_true",
         help="REAL's outermost folders are classes, which the metric's trial drops")  # fmt: skip
     add("--pairs", action="store_true",
-        help="PSNR, SSIM and MS-SSIM of images with the same name, too")  # fmt: skip
+        help="PSNR, SSIM, MS-SSIM and LPIPS of images with the same name, too")  # fmt: skip
+    add("--lpips", metavar="WEIGHTS",
+        help="weights of LPIPS (AlexNet) for --pairs: auto, a folder or a file (default: LPIPS "
+        "is measured where they are on this machine)")  # fmt: skip
     add("--seed", type=int, default=0, metavar="N", help="of every random choice (default: 0)")
     add("--json", metavar="PATH", help="write everything to this file as well")
     add("--no-self-test", dest="self_test", action="store_false",
@@ -85,12 +95,14 @@ def _evaluate(request: "Request", *, try_metric: bool) -> "Report":
     """Measure, and print each part as soon as it is known."""
     from ganloss.runs import scoring
 
-    paired, notes = scoring.pair_numbers(request) if request.pairs else ((), ())
-    if request.pairs and _too_few(request):
+    lpips = scoring.lpips_of_pairs(request)
+    alone = request.pairs and _too_few(request)
+    ready = None if alone else scoring.prepare(request)
+    paired, notes = scoring.pair_numbers(request, lpips) if request.pairs else ((), ())
+    if ready is None:
         notes += ("the sets are too small to be compared as sets",)
         _print(None, paired, None, notes)
         return scoring.Report(request, None, None, paired, None, notes)
-    ready = scoring.prepare(request)
     trial = ready.try_metric() if try_metric else None
     if trial is not None:
         _say(trial.sentence)
@@ -134,6 +146,8 @@ def _print(
         console.print("fd and kid: lower is better; all others: higher is better\n")
     if paired:
         console.print(_table(paired, references=False))
+        if any(not number.higher_is_better for number in paired):
+            console.print("lpips: lower is better\n")
     if memorised is not None:
         console.print(
             f"nearest neighbours: generated images are {memorised:.2f} times as far from the "

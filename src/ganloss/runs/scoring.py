@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ganloss._errors import DataError, UsageError
+from ganloss._weights import WEIGHTS, find, locate
 from ganloss.data.batches import take
 from ganloss.data.decode import UNREADABLE, Header, fitted, read_upright
 from ganloss.data.files import ImageFile, list_images
@@ -24,17 +25,19 @@ from ganloss.metrics.features import (
     digits_features,
     random_vgg_features,
 )
-from ganloss.metrics.inception import InceptionFeatures
 from ganloss.metrics.pairs import SIDES, paired_numbers
+from ganloss.metrics.pretrained import PretrainedFeatures, PretrainedName
 from ganloss.metrics.protocol import FEWEST_IMAGES, Measurement, Number, measure
 from ganloss.metrics.selftest import FEWEST_IMAGES as FEWEST_TO_TRY
 from ganloss.metrics.selftest import SelfTest, self_test
 from ganloss.runs.sampling import Sampler
+from ganloss.terms.lpips import LPIPS
 
-FeatureName = Literal["auto", "digits", "random-vgg", "inception"]
+FeatureName = Literal["auto", "digits", "random-vgg"] | PretrainedName
 
 MOST_IMAGES = 1000
 _THREADS = 4  # for reading the headers of files
+_LPIPS = ("lpips-alex", "alexnet")  # the files it takes
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,13 @@ class Request:
         real: a folder, zip or bundled set of real images.
         fake: the same of generated images; or a run, whose generator then makes them.
         features: the network whose features are compared; ``"auto"`` depends on ``real`` alone.
-        weights: of the Inception network: ``"auto"``, a file or its folder.
+        weights: of a pretrained network: ``"auto"``, a file or its folder.
         count: images on each side; by default as many as leave as many real ones to refer to.
         image_size: side of the images; by default that of the generator, or fitting ``real``.
         cond: the classes of ``real`` are what the metric's trial drops.
         pairs: compare images of the same name as well.
+        lpips: weights of LPIPS, for pairs: ``"auto"``, a folder or a file; by default it is
+            measured where they are on this machine.
         seed: of the choice of images, of noise and of the bootstrap.
         allow_code: import a generator of one's own.
 
@@ -65,6 +70,7 @@ class Request:
     image_size: int | None = None
     cond: bool = False
     pairs: bool = False
+    lpips: str | None = None
     seed: int = 0
     allow_code: bool = False
 
@@ -206,11 +212,11 @@ def prepare(request: Request) -> Comparison:
 
 def _network(name: FeatureName, weights: str) -> FeatureNet | None:
     """Give the network of a name; None for ``"auto"``, which depends on the data."""
-    if name == "inception":
-        return InceptionFeatures(weights)
+    if name == "auto":
+        return None
     if name == "digits":
         return digits_features()
-    return random_vgg_features() if name == "random-vgg" else None
+    return random_vgg_features() if name == "random-vgg" else PretrainedFeatures(name, weights)
 
 
 def _known_for(data: ImageSet) -> FeatureNet:
@@ -320,7 +326,29 @@ def _resized(kind: str, source: str, side: int) -> tuple[str, ...]:
     return (f"{other:,} {kind} images were cut and resized to {side}×{side}",) if other else ()
 
 
-def pair_numbers(request: Request) -> tuple[tuple[Number, ...], tuple[str, ...]]:
+def lpips_of_pairs(request: Request) -> LPIPS | None:
+    """Give the distance, or None where its weights are neither asked for nor here.
+
+    Raises:
+        WeightsError: they were asked for, and are not here.
+
+    >>> lpips_of_pairs(Request("sharp", "restored")) is None  # there are no pairs
+    True
+    """
+    weights, by_hand = request.lpips, "--lpips FOLDER, which holds both files"
+    if not request.pairs:
+        return None
+    if weights is None and any(find(WEIGHTS[name]) is None for name in _LPIPS):
+        return None
+    if weights is not None and not Path(weights).is_file():
+        for name in _LPIPS:
+            locate(WEIGHTS[name], weights, by_hand=by_hand, without="leave --lpips out")
+    return LPIPS("alex", weights or "auto", value_range=(0, 255))
+
+
+def pair_numbers(
+    request: Request, lpips: LPIPS | None
+) -> tuple[tuple[Number, ...], tuple[str, ...]]:
     """Compare images of the same name, at REAL's own size; the numbers, and notes in words.
 
     Raises:
@@ -335,7 +363,8 @@ def pair_numbers(request: Request) -> tuple[tuple[Number, ...], tuple[str, ...]]
             f"{first[0]!r}, here {first[1]!r}); pairs have equal names, apart from the suffix"
         )
     resized: list[str] = []
-    numbers = paired_numbers(_pairs(names, real, fake, resized), seed=request.seed)
+    pairs = _pairs(names, real, fake, resized)
+    numbers = paired_numbers(pairs, lpips=lpips, seed=request.seed)
     alone = [len(side) - len(names) for side in (real, fake)]
     notes = [f"{alone[0]:,} real and {alone[1]:,} generated images have no partner"]
     notes = notes if any(alone) else []
@@ -345,8 +374,11 @@ def pair_numbers(request: Request) -> tuple[tuple[Number, ...], tuple[str, ...]]
     notes += [
         f"{name} is left out: it takes images of {side} pixels a side or more"
         for name, side in SIDES.items()
-        if name not in measured
+        if name not in measured and (name != "lpips" or lpips is not None)
     ]
+    if lpips is None:
+        files = " and ".join(f"`ganloss weights fetch {name}`" for name in _LPIPS)
+        notes.append(f"lpips is left out: its weights are not here; {files} bring them")
     return numbers, tuple(notes)
 
 
