@@ -1,5 +1,6 @@
 """Every option that changes a step: broken off after a snap and resumed, it is the same run."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +83,51 @@ def test_broken_off_and_resumed_equals_uninterrupted(case: str, tmp_path: Path) 
     settings = replace(BASE, **CASES[case])
     expected = uninterrupted(settings, tmp_path / "calm")
     assert broken_and_resumed(settings, tmp_path / "rough") == expected
+
+
+@pytest.fixture
+def ended(tmp_path: Path) -> tuple[RunFolder, dict[str, Any]]:
+    """A run of 12 steps with a best.pt of step 6, and what it was before that was put there."""
+    expected = uninterrupted(BASE, tmp_path)
+    folder = RunFolder(only_run(tmp_path))
+    other = RunFolder(tmp_path / "other" / folder.path.name)
+    with pytest.raises(Killed):
+        train(replace(BASE, out=str(tmp_path / "other")), Silent(break_at=9))
+    shutil.copy(other.last, folder.best)  # broken off in snap 9, the checkpoint is of step 6
+    return folder, expected
+
+
+def test_a_run_whose_last_checkpoint_is_damaged_goes_on_from_the_one_that_is_named(
+    ended: tuple[RunFolder, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, expected = ended
+    run.last.write_bytes(run.last.read_bytes()[:1000])
+    command = ["train", "generate", "--resume"]
+    assert main([*command, str(run.path)]) == 7
+    assert f"Go on from another one with --resume {run.best}" in capsys.readouterr().err
+    assert main([*command, str(run.best)]) == 0
+    assert "continued at step 6" in capsys.readouterr().out
+    assert fingerprint(run.path) == expected
+
+
+def test_a_run_that_goes_back_and_is_broken_off_has_no_gap(
+    ended: tuple[RunFolder, dict[str, Any]],
+) -> None:
+    """The rows after step 6 are forgotten; so is the checkpoint of step 12, before them."""
+    run, expected = ended
+    with pytest.raises(Killed):
+        train(replace(BASE, out=str(run.path.parent)), Silent(break_at=9), str(run.best))
+    assert checkpoint.load(run.last)["engine"]["step"] == 6
+    train(replace(BASE, out=str(run.path.parent)), Silent(), resume="auto")
+    assert fingerprint(run.path) == expected
+
+
+def test_a_checkpoint_that_is_not_there_is_not_replaced_by_another(
+    ended: tuple[RunFolder, dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = ended[0].best.with_name("bset.pt")
+    assert main(["train", "generate", "--resume", str(missing)]) == 7
+    assert f"there is no checkpoint {missing}" in capsys.readouterr().err
 
 
 def test_control_every_option_changes_the_run(tmp_path: Path) -> None:

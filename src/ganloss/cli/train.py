@@ -51,7 +51,8 @@ def _parse(task: str, arguments: list[str]) -> tuple[RunSettings, dict[str, Any]
         const="auto",
         default=None,
         metavar="RUN",
-        help="continue a run exactly: a run folder, or the newest one these flags fit",
+        help="continue a run exactly: its folder or one of its checkpoints; without RUN the "
+        "newest one these flags fit",
     )
     parser.add_argument(
         "-n", "--dry-run", action="store_true", help="say what would happen, and stop"

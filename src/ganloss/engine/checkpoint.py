@@ -123,7 +123,7 @@ def load(path: Path) -> dict[str, Any]:
     except Exception as error:
         raise CheckpointError(
             f"{path} is not a readable checkpoint ({type(error).__name__}); it may be truncated or "
-            "not one of ours. Copy another one of its folder over it, or start without --resume"
+            f"not one of ours. {_instead_of(path)}"
         ) from error
     if schema != SCHEMA:
         raise CheckpointError(
@@ -132,7 +132,13 @@ def load(path: Path) -> dict[str, Any]:
         )
     if digest(state) != checksum:
         raise CheckpointError(
-            f"{path} is damaged: its checksum does not match. Use another checkpoint of the same "
-            "folder, or start without --resume"
+            f"{path} is damaged: its checksum does not match. {_instead_of(path)}"
         )
     return state
+
+
+def _instead_of(path: Path) -> str:
+    """Say what can be done without a checkpoint."""
+    others = sorted(other for other in path.parent.glob("*.pt") if other != path)
+    again = "" if not others else f"go on from another one with --resume {others[0]}, or "
+    return f"{again}start without --resume".capitalize()

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ganloss._errors import StorageError, UsageError
+from ganloss._errors import CheckpointError, StorageError, UsageError
 from ganloss._lazy import suggest_beside
 from ganloss._version import __version__
 from ganloss.engine.checkpoint import PART, write_atomically
@@ -385,3 +385,20 @@ def open_run(path: str) -> RunFolder:
         f"{path} is not a run folder: it has no config.yaml{suggest_beside(Path(path)) or '.'} "
         "Give the folder itself, e.g. runs/00003-wgan-gp-digits-s0"
     )
+
+
+def checkpoint_of(run: RunFolder, resume: str | None) -> Path:
+    """Give the checkpoint a run goes on from: the last one, unless another is named.
+
+    Raises:
+        CheckpointError: the one that is named is not there.
+
+    >>> checkpoint_of(RunFolder(Path("run")), "run").as_posix()
+    'run/checkpoints/last.pt'
+    """
+    named = Path(resume or "")
+    if named.suffix != run.last.suffix or named.parent.name != run.last.parent.name:
+        return run.last
+    if not named.is_file():
+        raise CheckpointError(f"there is no checkpoint {named}; --resume {run.path} takes the last")
+    return named

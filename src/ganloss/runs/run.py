@@ -30,7 +30,8 @@ class Run:
 
     Args:
         settings: what is asked for; checked.
-        resume: None for a new run, ``"auto"`` for the newest that fits, or a run folder's path.
+        resume: None for a new run, ``"auto"`` for the newest that fits, or the path of a run folder
+            or of one of its checkpoints.
         at: the run's folder, new or to be continued, instead of the next number in ``--out``.
 
     >>> from tempfile import TemporaryDirectory
@@ -56,7 +57,8 @@ class Run:
         self.total = settings.total_steps(len(self.task.data.values), self.task.game.critic_steps)
         self.engine = self._build()
         self.folder = self._find_folder(resume, at)
-        self.resumed = self.folder.last.exists()
+        self.checkpoint = folders.checkpoint_of(self.folder, resume)
+        self.resumed = self.checkpoint.exists()
         self.seconds = 0.0
         self.trained = 0.0
         self.stopped_early = ""
@@ -102,19 +104,19 @@ class Run:
         return folders.RunFolder(folders.Path(self.hardware.broadcast(path)))
 
     def _load(self) -> None:
-        """Go on from the last checkpoint.
+        """Go on from the checkpoint.
 
         Raises:
             CheckpointError: it is damaged, or of another run than the configuration says.
         """
-        state = checkpoint.load(self.folder.last)
+        state = checkpoint.load(self.checkpoint)
         try:
             self.engine.load(state["engine"])
             self.seconds = float(state["seconds"])
             self.trained = float(state.get("trained", self.seconds))
         except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(
-                f"{self.folder.last} does not belong to this configuration ({str(error)[:200]}); "
+                f"{self.checkpoint} does not belong to this configuration ({str(error)[:200]}); "
                 "use the config.yaml it was made with, or start without --resume"
             ) from error
 

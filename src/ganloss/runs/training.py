@@ -101,7 +101,8 @@ def train(
     Args:
         settings: what to train.
         reporter: told how it goes.
-        resume: None for a new run, ``"auto"`` for the newest that fits, or a run folder's path.
+        resume: None for a new run, ``"auto"`` for the newest that fits, or the path of a run folder
+            or of one of its checkpoints.
         at: the run's folder, new or to be continued, instead of the next number in ``--out``.
 
     Raises:
@@ -131,6 +132,7 @@ def train(
 
 def _train(run: Run, reporter: Reporter) -> Outcome:
     session = _Session(run, reporter)
+    session.go_back()
     if run.resumed and (run.finished or session.out_of_patience()):
         return session.finish_again()
     try:
@@ -183,6 +185,11 @@ class _Session:
         self._next_snap_at = run.clock + self._interval
         self._trained_until = run.seconds
         self._trackers: list[Tracker] = []
+
+    def go_back(self) -> None:
+        """Make the checkpoint that was named the last one, before later rows are forgotten."""
+        if self.main and self.run.resumed and self.run.checkpoint != self.run.folder.last:
+            self.run.save(self.run.folder.last)
 
     def loop(self) -> str:
         run = self.run
