@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,6 +109,21 @@ def test_the_longest_unused_entries_make_room(
     assert len(decoded) == 40, "the oldest entry should have gone"
     monkeypatch.setattr(cache, "CAP_BYTES", one - 1)
     assert load_images(str(tmp_path / "a"), 8).where == "decoded again for every batch"
+
+
+def test_what_a_killed_decoding_left_is_removed_a_day_later(
+    decoded: list[str], tmp_path: Path
+) -> None:
+    fill(tmp_path / "a", 10)
+    old, new = tmp_path / "cache" / ".new-old", tmp_path / "cache" / ".new-running"
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+        (folder / "pixels.bin").write_bytes(b"half")
+    yesterday = time.time() - 90_000
+    os.utime(old, (yesterday, yesterday))
+    load_images(str(tmp_path / "a"), 8)
+    assert not old.exists()
+    assert new.exists()
 
 
 def test_two_processes_at_once_decode_once(decoded: list[str], tmp_path: Path) -> None:

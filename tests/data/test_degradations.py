@@ -42,6 +42,13 @@ def test_blur_is_scipys():
     assert np.abs(found - expected)[..., 5:-5, 5:-5].max() <= tolerance
 
 
+def test_a_blur_wider_than_the_image_mirrors_it_once():
+    """Its window ends where the mirror image does: 31 pixels on each side of 32."""
+    found = levels(Degradation("blur", 30)(IMAGES, DRAWS))
+    expected = gaussian_filter(PIXELS.astype(float), (0, 0, 30, 30), mode="mirror", radius=31)
+    assert np.abs(found - expected).max() <= 1
+
+
 def test_noise_has_its_deviation_and_belongs_to_samples():
     gray = torch.zeros(4, 1, 64, 64, dtype=torch.float64)
     whole = Degradation("noise", 25)(gray, Draws(seed=0, step=3, rows=4))

@@ -47,6 +47,27 @@ def test_every_mode_becomes_gray_or_rgb(mode: str, tmp_path: Path) -> None:
     assert pixels[:, -4:].mean() > pixels[:, :4].mean() + 100
 
 
+@pytest.mark.parametrize(("brightest", "level"), [(255, 1), (256, 1), (25_700, 100), (65_535, 255)])
+def test_sixteen_bits_have_one_white_however_dark_an_image_is(
+    brightest: int, level: int, tmp_path: Path
+) -> None:
+    """Level = 255 v / 65535 = v / 257, rounded."""
+    values = np.linspace(0, brightest, 64).astype(np.uint16).reshape(8, 8)
+    for suffix in ("png", "tif"):
+        Image.fromarray(values).save(tmp_path / f"x.{suffix}")
+        pixels = read_square(tmp_path / f"x.{suffix}", 8, "crop")
+        assert pixels.max() == level
+        np.testing.assert_array_equal(pixels[..., 0], np.round(values / 257))
+
+
+@pytest.mark.parametrize("white", [1.0, 255.0, 65535.0])
+def test_floats_are_scaled_by_the_least_range_that_holds_them(white: float, tmp_path: Path) -> None:
+    values = (np.linspace(0, 0.8, 64) * white).astype(np.float32).reshape(8, 8)
+    Image.fromarray(values).save(tmp_path / "x.tif")
+    pixels = read_square(tmp_path / "x.tif", 8, "crop")[..., 0]
+    np.testing.assert_array_equal(pixels, np.round(np.linspace(0, 0.8, 64) * 255).reshape(8, 8))
+
+
 def test_transparent_pixels_are_put_on_white(tmp_path: Path) -> None:
     Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(tmp_path / "x.png")
     assert (read_square(tmp_path / "x.png", 8, "crop") == 255).all()

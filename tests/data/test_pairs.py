@@ -108,6 +108,14 @@ def test_an_image_without_a_partner_is_left_out_and_listed(folders: Path):
     assert data.skipped == (("007", "has no partner of the same name"),)
 
 
+def test_the_second_file_of_a_name_is_left_out_and_listed(folders: Path):
+    shutil.copy(folders / "trainB" / "007.bmp", folders / "trainB" / "007.png")
+    data = load_pairs(str(folders), 16)
+    assert len(data.inputs) == 10
+    assert are_pairs(data)
+    assert data.skipped == (("007.png", "has the same name as 007.bmp"),)
+
+
 def test_many_without_a_partner_stop(folders: Path):
     for i in range(4):
         (folders / "trainB" / f"00{i}.bmp").rename(folders / "trainB" / f"x{i}.bmp")
@@ -144,6 +152,8 @@ def test_a_folder_without_pairs_is_named(tmp_path: Path):
     fill(tmp_path / "a", 10)
     with pytest.raises(DataError, match="holds no pairs: there are neither trainA and trainB nor"):
         load_pairs(str(tmp_path / "a"), 16)
+    with pytest.raises(DataError, match="holds no two domains: there are neither trainA and"):
+        load_pairs(str(tmp_path / "a"), 16, matched=False)
     fill(tmp_path / "b", 10)
     for file in (tmp_path / "b").iterdir():
         file.rename(tmp_path / "b" / f"other{file.name}")

@@ -130,10 +130,12 @@ def _refuse_other_settings(changed: dict[str, Any], saved: RunSettings, path: st
                 f"length: --{name} {value} would be another run from its first step. Leave the "
                 "flag out, or start a new run without --resume"
             )
+        flag = f"--{name.replace('_', '-')}"
+        had = f"was started without {flag}" if old is None else f"has {name} {old!r}"
         raise UsageError(
-            f"the run in {path} has {name} {old!r}, and --{name.replace('_', '-')} {value!r} "
-            "was given; a resumed run may change only its length, --snap, --patience, --track, "
-            "--workers and --devices. Leave the flag out, or start a new run without --resume"
+            f"the run in {path} {had}, and {flag} {value!r} was given; a resumed run may change "
+            "only its length, --snap, --patience, --track, --workers and --devices. Leave the "
+            "flag out, or start a new run without --resume"
         )
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -30,7 +31,9 @@ Keep = Literal["disk", "ram", "off"]
 #: All entries together stay below this many bytes; the longest unused go first.
 CAP_BYTES = 10 * 10**9
 
-_FORMAT = 1
+_FORMAT = 2
+_UNFINISHED = ".new-"  # how folders of a decoding begin until it is done
+_KILLED_AFTER = 86_400  # seconds in which any decoding is done
 _PIXELS, _ENTRY = "pixels.bin", "entry.json"
 
 
@@ -207,7 +210,7 @@ def _key(source: Source, transform: Transform) -> str:
 
 def _write_entry(entry: Path, source: Source, transform: Transform, workers: int) -> None:
     shutil.rmtree(entry, ignore_errors=True)  # what is damaged makes room
-    aside = Path(tempfile.mkdtemp(prefix=".new-", dir=entry.parent))
+    aside = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=entry.parent))
     try:
         shape = (len(source.files), transform.channels, transform.size, transform.size)
         _reserve(aside / _PIXELS, len(source.files) * transform.bytes)
@@ -273,7 +276,11 @@ def _decode_into(
 
 
 def _make_room(folder: Path, keep: Path) -> None:
-    """Remove the longest unused entries until all fit below the cap."""
+    """Remove what was never finished, and the longest unused entries above the cap."""
+    for unfinished in folder.glob(f"{_UNFINISHED}*"):
+        with suppress(OSError):
+            if time.time() - unfinished.stat().st_mtime > _KILLED_AFTER:
+                shutil.rmtree(unfinished)
     entries = [path.parent for path in folder.glob(f"*/{_ENTRY}")]
     with suppress(OSError):  # another job may be removing the same
         by_use = sorted(entries, key=lambda e: (e / _ENTRY).stat().st_mtime, reverse=True)

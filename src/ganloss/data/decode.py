@@ -161,9 +161,22 @@ def _eight_bit(image: "Image.Image") -> "Image.Image":
         values = np.asarray(image, dtype=np.float64)
         if not np.isfinite(values).all():
             raise ValueError("some of its pixels are not finite numbers")
-        top = 65535.0 if values.max() > 255 else 255.0
-        return Image.fromarray(np.clip(values / top * 255, 0, 255).round().astype(np.uint8))
+        levels = values / white_of(image.mode, float(values.max())) * 255
+        return Image.fromarray(np.clip(levels, 0, 255).round().astype(np.uint8))
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
+
+
+def white_of(mode: str, brightest: float) -> float:
+    """Give the value of white; where the mode does not say, the least one that fits the pixels.
+
+    >>> white_of("I;16", 3.0), white_of("I", 3.0), white_of("I", 300.0), white_of("F", 0.5)
+    (65535.0, 255.0, 65535.0, 1.0)
+    """
+    if mode not in ("I", "F"):
+        return 65535.0
+    if mode == "F" and brightest <= 1:
+        return 1.0
+    return 255.0 if brightest <= 255 else 65535.0

@@ -95,7 +95,8 @@ class Degradation:
         if self.kind == "blur":
             from torchvision.transforms.functional import gaussian_blur
 
-            width = 2 * max(1, round(3 * self.amount)) + 1
+            most = min(images.shape[2:]) - 1  # the image is mirrored once on each side
+            width = 2 * min(max(1, round(3 * self.amount)), most) + 1
             return gaussian_blur(images, [width, width], [self.amount, self.amount])
         if images.shape[1] == 1:
             return images

@@ -104,10 +104,10 @@ def list_images(path: Path) -> Source:
 
     >>> list_images(Path("no-such-folder"))
     Traceback (most recent call last):
-    ganloss._errors.DataError: there is no folder no-such-folder; check the path, or try ...
+    ganloss._errors.DataError: there is no folder no-such-folder; check the path (...)
     """
     if not path.exists():
-        raise DataError(f"there is no folder {path}; check the path, or try --data demo:digits")
+        raise DataError(f"there is no folder {path}; check the path (bundled sets are demo:NAME)")
     if path.is_dir():
         source = _folder(path)
     elif zipfile.is_zipfile(path):

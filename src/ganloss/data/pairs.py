@@ -131,7 +131,8 @@ def load_pairs(
         return demo_pairs(source.removeprefix("demo:"), image_size, direction, matched=matched)
     reading = _Reading(image_size, fit, largest, keep, workers or os.cpu_count() or 1, hold_out)
     everything = list_images(Path(source))
-    train, test = _sides(everything, reading.workers)
+    what = "pairs" if matched else "two domains"
+    train, test = _sides(everything, what, reading.workers)
     if direction == "BtoA":
         train = (train[1], train[0])
         test = None if test is None else (test[1], test[0])
@@ -217,7 +218,7 @@ def load_targets(
 
 
 def _sides(
-    source: Source, workers: int
+    source: Source, what: str, workers: int
 ) -> tuple[tuple[Source, Source], tuple[Source, Source] | None]:
     """Give domain A and B of the training part, and of the held-out part where there is one."""
     folders = set(source.top_folders)
@@ -228,8 +229,8 @@ def _sides(
     headers = read_headers(source.files, workers)
     if recognise(source, headers) != "side by side":
         raise DataError(
-            f"{source.path} holds no pairs: there are neither trainA and trainB nor images A|B "
-            "side by side, twice as wide as high; `ganloss data check` shows what there is"
+            f"{source.path} holds no {what}: there are neither trainA and trainB nor images "
+            "A|B side by side, twice as wide as high; `ganloss data check` shows what there is"
         )
     held_out = next((name for name in _SPLITS if name in folders), None)
     train = source.below("train") if "train" in folders else source
@@ -374,7 +375,7 @@ def _rows(images: Images, there: tuple[int, ...], wanted: list[int]) -> Tensor:
 
 def _matched(a: Source, b: Source) -> tuple[tuple[Source, Source], tuple[tuple[str, str], ...]]:
     """Keep the files that have a partner, in the same order on both sides."""
-    of_a, of_b = ({file.stem: file for file in side.files} for side in (a, b))
+    (of_a, twice_a), (of_b, twice_b) = (_by_stem(side) for side in (a, b))
     common = sorted(of_a.keys() & of_b.keys())
     if not common:
         raise DataError(
@@ -387,4 +388,15 @@ def _matched(a: Source, b: Source) -> tuple[tuple[Source, Source], tuple[tuple[s
         for side, files in ((a, of_a), (b, of_b))
     ]
     skipped = tuple((stem, "has no partner of the same name") for stem in alone)
-    return (pairs[0], pairs[1]), skipped
+    return (pairs[0], pairs[1]), skipped + twice_a + twice_b
+
+
+def _by_stem(side: Source) -> tuple[dict[str, ImageFile], tuple[tuple[str, str], ...]]:
+    """Give the first file of each name without its suffix, and say why the others are left out."""
+    named: dict[str, ImageFile] = {}
+    twice: list[tuple[str, str]] = []
+    for file in side.files:
+        first = named.setdefault(file.stem, file)
+        if first is not file:
+            twice.append((file.name, f"has the same name as {first.name}"))
+    return named, tuple(twice)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganloss._errors import DataError, UsageError
 from ganloss.data.cache import reason
-from ganloss.data.decode import UNREADABLE, opened
+from ganloss.data.decode import UNREADABLE, opened, white_of
 from ganloss.data.files import ImageFile, Source, list_images, single_image
 from ganloss.engine.checkpoint import write_atomically
 from ganloss.networks.load import Description, load_generator, read_description
@@ -261,8 +261,8 @@ def _read_picture(file: ImageFile, *, gray: bool) -> Picture:
             upright: Any = ImageOps.exif_transpose(image)
     if upright.mode in _DEEP:
         values = np.asarray(upright, dtype=np.float32)[None]
-        top = 65535.0 if values.max() > 255 or upright.mode != "I" else 255.0
-        pixels = torch.from_numpy(values / top * 2 - 1)
+        white = white_of(upright.mode, float(values.max()))
+        pixels = torch.from_numpy(values / white * 2 - 1)
         return Picture(pixels if gray else pixels.expand(3, -1, -1), None, deep=True)
     alpha = upright.convert("RGBA").getchannel("A") if upright.has_transparency_data else None
     array = np.array(upright.convert("RGB").convert("L" if gray else "RGB"), dtype=np.float32)
