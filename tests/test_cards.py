@@ -8,6 +8,8 @@ import pytest
 import ganloss as gl
 from ganloss._latex import plain
 from ganloss.cards import Reference, card, cards
+from ganloss.cli import main
+from ganloss.games import ALIASES
 
 EVERY = list(cards())
 
@@ -118,9 +120,46 @@ def test_the_commands():
     assert run("show", "ssim", "--bibtex").stdout.startswith("@misc{wang2004image,")
 
 
+def shown(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(["losses", "show", *words]) == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_game_is_shown_with_what_its_paper_sets(capsys: pytest.CaptureFixture[str]):
+    """Gulrajani et al. 2017, algorithm 1: λ = 10, n = 5, Adam with α = 1e-4, β = (0, 0.9)."""
+    text = shown(capsys, "wgan-gp")
+    for words in (
+        "game, train --loss wgan-gp",
+        "also called wgangp",
+        "pair Wasserstein()",
+        "gp = 10.0 × GradientPenalty(center=1.0",
+        "steps 5 of D for each of G",
+        "optimisers Adam(lr=0.0001, betas=(0.0, 0.9))",
+        "cards wasserstein, gp",
+    ):
+        assert words in text
+    assert "gulrajani2017improved" in shown(capsys, "wgan-gp", "--bibtex")
+
+
+@pytest.mark.parametrize("name", sorted(gl.GAMES))
+def test_every_name_that_train_takes_is_shown(name: str, capsys: pytest.CaptureFixture[str]):
+    text, game = shown(capsys, name), gl.GAMES[name]
+    assert f"{name} game, train --loss {name}" in text
+    assert all(f"{key} = {w.weight!r} ×" in text for key, w in game.penalties.items())
+    assert type(game.pair).__name__ in text
+    assert ("another name of" in text) == (name in ALIASES)
+
+
+def test_a_name_of_a_pair_and_a_game_shows_both(capsys: pytest.CaptureFixture[str]):
+    text = shown(capsys, "hinge")
+    assert "hinge pair, ganloss.Hinge" in text
+    assert "constraint SpectralNorm()" in text
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (("show", "wgan-pg"), "did you mean 'wgan-gp'"),
         (("show", "hinje"), "did you mean 'hinge'"),
         (("show",), "not understood"),
         (("describe", "ssim"), "not understood"),

@@ -7,13 +7,15 @@ from ganloss._errors import UsageError
 
 if TYPE_CHECKING:
     from ganloss.cards import Card
+    from ganloss.games import Game
 
 _HELP = """\
 usage: ganloss losses [list]
        ganloss losses show NAME [--bibtex]
 
 list    every pair, penalty and term, with the games of `ganloss train --loss`
-show    formula, when to use it, cost, defaults, source, and what others call it
+show    formula, when to use it, cost, defaults, source, and what others call it; of a game its
+        pair, penalties, constraint, steps and optimisers
 """
 
 
@@ -80,17 +82,87 @@ def _list() -> int:
 
 def _show(name: str, *, bibtex: bool) -> int:
     from ganloss.cards import card
+    from ganloss.games import GAMES
 
+    key = name.strip().lower().replace("_", "-")
+    game = GAMES.get(key)
     try:
-        found = card(name)
+        found = [card(name)]
     except KeyError as error:
-        raise UsageError(f"{error.args[0]}; see `ganloss losses list`") from error
+        if game is None:
+            raise UsageError(
+                f"no loss or game {name!r}{_nearest(key)}; see `ganloss losses list`"
+            ) from error
+        found = []
     if bibtex:
-        entries = [r.bibtex for r in found.references if r.authors]
-        sys.stdout.write("\n\n".join(entries) + "\n")
+        _print_bibtex(found or _cards_of(game))
         return 0
-    _print_card(found)
+    for one in found:
+        _print_card(one)
+    if game is not None:
+        sys.stdout.write("\n" if found else "")
+        _print_game(key, game)
     return 0
+
+
+def _nearest(name: str) -> str:
+    from ganloss._lazy import suggest
+    from ganloss.cards import cards
+    from ganloss.games import GAMES
+
+    return suggest(name, [*(card.name for card in cards()), *GAMES])
+
+
+def _print_bibtex(cards: "list[Card]") -> None:
+    entries = [r.bibtex for card in cards for r in card.references if r.authors]
+    sys.stdout.write("\n\n".join(dict.fromkeys(entries)) + "\n")
+
+
+def _cards_of(game: "Game | None") -> "list[Card]":
+    """Cards of what a game consists of."""
+    from ganloss.cards import cards
+
+    pair = None if game is None else game.pair
+    penalties = [] if game is None else [w.penalty for w in game.penalties.values()]
+    kinds = [type(part) for part in (pair, getattr(pair, "base", None), *penalties)]
+    return [card for card in cards() if card.cls in kinds]
+
+
+def _print_game(name: str, game: "Game") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ganloss.games import ALIASES
+    from ganloss.outputs import ScoreOutput
+
+    console = Console(highlight=False)
+    console.width = min(console.width, 100)
+    console.print(f"[bold cyan]{name}[/bold cyan]  [dim]game, train --loss {name}[/dim]")
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    real = ALIASES.get(name, name)
+    also = [alias for alias, of in ALIASES.items() if of == real and alias != name]
+    penalties = [
+        f"{key} = {w.weight!r} × {w.penalty!r}" + " of the generator" * w.of_generator
+        for key, w in game.penalties.items()
+    ]
+    both = game.optimisers.discriminator, game.optimisers.generator
+    rows = {
+        "another name of": real if real != name else "",
+        "also called": ", ".join(also),
+        "pair": repr(game.pair),
+        "penalties": "\n".join(penalties) or "none",
+        "constraint": "none" if game.constraint is None else repr(game.constraint),
+        "steps": f"{game.critic_steps} of D for each of G",
+        "optimisers": repr(both[0]) if both[0] == both[1] else "D {!r}\nG {!r}".format(*both),
+        "D gives": "" if game.output == ScoreOutput() else repr(game.output),
+        "cards": ", ".join(card.name for card in _cards_of(game)),
+    }
+    for word, text in rows.items():
+        if text:
+            table.add_row(word, _escaped(text))
+    console.print(table)
 
 
 def _print_card(card: "Card") -> None:
