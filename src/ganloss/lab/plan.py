@@ -12,7 +12,7 @@ from typing import Any
 from ganloss._errors import CheckpointError, UsageError
 from ganloss._version import __version__
 from ganloss.games import GAMES, Game, canonical_name
-from ganloss.lab.statistics import LEVEL, seeds_needed, smallest_p
+from ganloss.lab.statistics import LEVEL, bound_text, seeds_needed, smallest_p
 from ganloss.lab.vary import combinations
 from ganloss.optimisers import Adam
 from ganloss.runs.settings import RunSettings, settings_of
@@ -205,7 +205,7 @@ class Plan:
     def promise(self) -> str:
         """What the seeds can show, said beforehand."""
         losses, seeds = len(self.variants), len(self.seeds)
-        least = f"the smallest p that {seeds} seeds can reach is {self.smallest_p:.2g}"
+        least = f"the smallest p that {seeds} seeds can reach is {bound_text(self.smallest_p)}"
         if seeds < 2:
             least = "one seed shows no difference at all"
         if self.smallest_p <= LEVEL:

@@ -116,6 +116,16 @@ def differences(
     return [_difference(scores, a, b, float(p[i])) for i, (a, b) in enumerate(pairs)]
 
 
+def bound_text(p: float) -> str:
+    """A probability as people write it, rounded up: it is a bound.
+
+    >>> bound_text(0.0001), bound_text(2 / 64), bound_text(0.4), bound_text(1 / 36)
+    ('0.0001', '0.032', '0.4', '0.028')
+    """
+    digit = 10.0 ** (math.floor(math.log10(p)) - 1)
+    return f"{math.ceil(round(p / digit, 6)) * digit:.2g}"
+
+
 def smallest_p(losses: int, seeds: int, *, baseline: bool = False) -> float:
     """The smallest probability that so many seeds can ever give.
 

@@ -15,6 +15,7 @@ from ganloss.lab.statistics import (
     Difference,
     against,
     all_pairs,
+    bound_text,
     differences,
     seeds_needed,
 )
@@ -144,7 +145,7 @@ class _Judgement:
             least = min(d.p for d in self.differences)
             return (
                 f"No loss is clearly best {where}: the differences between all {len(self.names)} "
-                f"are within what chance explains (smallest p = {_p(least)}).",
+                f"are within what chance explains (smallest p = {bound_text(least)}).",
                 leaders,
             )
         if len(leaders) == 1:
@@ -160,13 +161,13 @@ class _Judgement:
         return (
             f"{names} are the best {where} and cannot be told apart; "
             f"{_listed(behind)} {'is' if len(behind) == 1 else 'are'} clearly worse than "
-            f"{self.names[top]} (p ≤ {_p(max(d.p for d in worse.values()))}).",
+            f"{self.names[top]} (p ≤ {bound_text(max(d.p for d in worse.values()))}).",
             leaders,
         )
 
     def _alone(self, top: int, worse: dict[int, Difference], where: str) -> str:
         second = self.order[1]
-        largest = _p(max(d.p for d in worse.values()))
+        largest = bound_text(max(d.p for d in worse.values()))
         sentence = f"{self.names[top]} is the best of {len(self.names)} {where}"
         many = len(self.names) > 2
         sentence += (
@@ -199,7 +200,7 @@ class _Judgement:
             )
             if group
         ]
-        largest = f" (p ≤ {_p(max(d.p for d in clear.values()))})" if clear else ""
+        largest = f" (p ≤ {bound_text(max(d.p for d in clear.values()))})" if clear else ""
         return (
             f"Compared with {self.plan.baseline} {where}, {'; '.join(parts)}{largest}.",
             better or [base],
@@ -320,13 +321,3 @@ def _count(count: int, word: str) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _p(value: float) -> str:
-    """A probability as people write it, rounded up: it is a bound.
-
-    >>> _p(0.0001), _p(2 / 64), _p(0.4), _p(1 / 36)
-    ('0.0001', '0.032', '0.4', '0.028')
-    """
-    digit = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return f"{math.ceil(round(value / digit, 6)) * digit:.2g}"
