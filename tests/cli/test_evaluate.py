@@ -202,6 +202,18 @@ def test_few_pairs_are_compared_alone(folders: Path, capsys: pytest.CaptureFixtu
     assert "note: lpips is left out: its weights are not here; `ganloss weights fetch" in text
 
 
+def test_a_name_with_two_suffixes_is_one_pair_and_said(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copies = Path(shutil.copytree(folders / "few", tmp_path / "copies"))
+    Image.open(copies / "0003.png").save(copies / "0003.tif")
+    assert main(["evaluate", str(folders / "few"), str(copies), "--pairs"]) == 0
+    text = capsys.readouterr().out
+    assert "psnr@20" in text
+    assert "note: images left out whose name another has, but for the suffix: 1" in text
+    assert "no partner" not in text
+
+
 @pytest.fixture
 def lpips_weights(tmp_path: Path) -> Path:
     """The two files, with random tensors."""

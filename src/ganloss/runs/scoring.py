@@ -354,7 +354,8 @@ def pair_numbers(
     Raises:
         DataError: no names match.
     """
-    real, fake = _by_stem(request.real), _by_stem(request.fake)
+    sides = tuple(list_images(Path(source)).files for source in (request.real, request.fake))
+    real, fake = ({file.stem: file for file in reversed(side)} for side in sides)
     names = [name for name in real if name in fake]
     if not names:
         first = [next(iter(side)) for side in (real, fake)]
@@ -368,6 +369,9 @@ def pair_numbers(
     alone = [len(side) - len(names) for side in (real, fake)]
     notes = [f"{alone[0]:,} real and {alone[1]:,} generated images have no partner"]
     notes = notes if any(alone) else []
+    twice = sum(map(len, sides)) - len(real) - len(fake)
+    if twice:
+        notes.append(f"images left out whose name another has, but for the suffix: {twice:,}")
     if resized:
         notes.append(f"{len(resized):,} generated images were resized to their partner's size")
     measured = {number.name.partition("@")[0] for number in numbers}
@@ -380,10 +384,6 @@ def pair_numbers(
         files = " and ".join(f"`ganloss weights fetch {name}`" for name in _LPIPS)
         notes.append(f"lpips is left out: its weights are not here; {files} bring them")
     return numbers, tuple(notes)
-
-
-def _by_stem(source: str) -> dict[str, ImageFile]:
-    return {file.stem: file for file in list_images(Path(source)).files}
 
 
 def same_names(request: Request) -> bool:
