@@ -62,6 +62,21 @@ class FirstCountsMost(Pair):
         return OURS.generator(fake=fake, fake_weight=ranks)
 
 
+class IgnoresFake(Pair):
+    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        OURS.discriminator(real=real, fake=fake)  # shapes are checked
+        return torch.nn.functional.softplus(-real.double()).mean()
+
+
+class DeclaresThatItIgnoresFake(Pair):
+    ignores_fake = True
+
+
+class GeneratorOfRealOnly(Pair):
+    def generator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        return OURS.generator(fake=real) + 0 * fake.sum()
+
+
 class HalfAGradient(Pair):
     def generator(self, *, fake: Tensor) -> Tensor:
         loss = OURS.generator(fake=fake)
@@ -177,6 +192,9 @@ WRONG = [
     (HidesNaN(), "NaN in an input is NaN in the loss, not a number that hides it (D)"),
     (Clips(), "The tensors passed in are left as they were (D)"),
     (FirstCountsMost(), "The order of the samples does not matter (G)"),
+    (IgnoresFake(), "Every input counts, unless it is declared to be ignored (D)"),
+    (DeclaresThatItIgnoresFake(), "Every input counts, unless it is declared to be ignored (D)"),
+    (GeneratorOfRealOnly(), "Every input counts, unless it is declared to be ignored (G)"),
     (HalfAGradient(), "Gradients equal finite differences (G)"),
     (SumsItsValues(), 'reduction="none" gives one number per sample, whose mean is the loss (G)'),
     (AveragesScales(), "A list of scales has the sum of their losses"),
@@ -210,6 +228,13 @@ def test_a_single_mistake_is_told_by_its_check(thing: object, sentence: str) -> 
     assert any(finding.check.startswith(sentence) for finding in report.failed), str(report)
 
 
-@pytest.mark.parametrize("thing", [Pair(), slopes, OfWeights()], ids=name_of)
+class DeclaredToIgnoreFake(IgnoresFake):
+    ignores_fake = True
+
+
+CORRECT = [Pair(), slopes, OfWeights(), DeclaredToIgnoreFake(), gl.BoundaryEquilibrium()]
+
+
+@pytest.mark.parametrize("thing", CORRECT, ids=name_of)
 def test_control_without_a_mistake_nothing_fails(thing: object) -> None:
     assert check(thing).failed == []

@@ -24,6 +24,7 @@ class Subject:
         draw: gives float64 inputs for a number of samples and a seed.
         learns: names of the inputs it sends gradients to.
         constants: names of the inputs it must send none to.
+        ignored: names of the inputs that are declared to play no role.
         none: gives the loss of each sample ``(N,)``, where there is such a thing.
         batch_statistic: declares that there is none.
         compares_samples: declares that the number of samples is part of the formula.
@@ -38,6 +39,7 @@ class Subject:
     draw: Callable[[int, int], Inputs]
     learns: Sequence[str]
     constants: Sequence[str] = ()
+    ignored: Sequence[str] = ()
     none: Callable[[Inputs], Tensor] | None = None
     batch_statistic: bool = False
     compares_samples: bool = False

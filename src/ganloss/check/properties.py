@@ -124,6 +124,20 @@ def _reductions_agree(subject: Subject) -> None:
     same(each.mean(), subject.call(inputs), 'the mean of reduction="none"')
 
 
+def _every_input_counts(subject: Subject) -> None:
+    """Every input counts, unless it is declared to be ignored."""
+    inputs, others = subject.draw(SAMPLES, 0), subject.draw(SAMPLES, 50)
+    loss = subject.call(inputs)
+    for name, other in others.items():
+        if all(map(torch.equal, tensors({name: other}), tensors({name: inputs[name]}))):
+            continue  # labels that are drawn alike
+        unmoved = torch.equal(subject.call({**inputs, name: other}), loss)
+        if unmoved and name not in subject.ignored:
+            raise Wrong(f"the loss is {loss.item():.6g} whatever {name} is")
+        if not unmoved and name in subject.ignored:
+            raise Wrong(f"{name} is declared to be ignored, and another one changes the loss")
+
+
 def _inputs_are_left_alone(subject: Subject) -> None:
     """The tensors passed in are left as they were."""
     inputs = subject.draw(SAMPLES, 0)
@@ -189,6 +203,8 @@ def _nan_is_passed_on(subject: Subject) -> None:
 
     inputs = subject.draw(SAMPLES, 0)
     for name in subject.learns:  # one at a time, or another one's NaN would cover for it
+        if name in subject.ignored:
+            continue
         loss = subject.call({**inputs, **mapped(poisoned, {name: inputs[name]})})
         if not torch.isnan(loss):
             raise Wrong(f"the loss is {loss.item():.6g} with NaN in {name}")
@@ -295,6 +311,7 @@ EVERY = (
     _a_batch_written_twice_is_the_same,
     _a_batch_is_the_mean_of_its_samples,
     _reductions_agree,
+    _every_input_counts,
     _inputs_are_left_alone,
     _constants_get_no_gradient,
     _strides_do_not_matter,
