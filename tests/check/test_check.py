@@ -143,6 +143,51 @@ def test_expressions_take_literals_and_names_only():
             build(expression, names, "ganloss")
 
 
+def ssim(input: Tensor, target: Tensor) -> Tensor:
+    """Wang et al. 2004, eq. 13, as newcomers write it: the window shrinks for small images."""
+    if input.shape != target.shape or input.dim() != 4 or len(input) == 0:
+        raise ValueError("images (N, C, H, W) of one shape are needed")
+    if not input.is_floating_point():
+        raise TypeError("images of floating point numbers are needed")
+    size = min(11, *input.shape[2:])
+    weights = torch.exp(-((torch.arange(size).double() - size // 2) ** 2) / (2 * 1.5**2))
+    weights = weights / weights.sum()
+
+    def blur(x: Tensor) -> Tensor:
+        windows = x.unfold(2, size, 1).unfold(3, size, 1)
+        return torch.einsum("...ij,i,j->...", windows, weights, weights)
+
+    x, y = input.double(), target.double()
+    mean_x, mean_y = blur(x), blur(y)
+    var_x, var_y = blur(x**2) - mean_x**2, blur(y**2) - mean_y**2
+    covariance = blur(x * y) - mean_x * mean_y
+    c1, c2 = 0.01**2, 0.03**2
+    top = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    return 1 - (top / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))).mean()
+
+
+def test_images_suit_the_window_of_what_a_term_is_compared_with():
+    assert check(ssim, "ssim").ok, str(check(ssim, "ssim"))
+    wrong = check(lambda input, target: 2 * ssim(input, target), "ssim")
+    assert [f.check for f in wrong.failed] == ["Values and gradients are those of the reference"]
+    assert "instead of" in wrong.failed[0].detail  # numbers, not an error of ours
+
+
+def test_a_term_that_takes_nothing_is_told_why_for_images_and_vectors():
+    def reluctant(input: Tensor, target: Tensor) -> Tensor:
+        raise ValueError(f"I hate {input.dim()} dimensions")
+
+    (finding,) = check(reluctant).failed
+    assert "(2, 3, 64, 64): I hate 4 dimensions; (2, 6): I hate 2 dimensions" in finding.detail
+
+
+def test_warnings_of_torch_stay_out_of_the_terminal(tmp_path: Path):
+    (tmp_path / "mine.py").write_text("from torch.nn.functional import mse_loss\n")
+    done = run("mine.py:mse_loss", "--as", "mse", cwd=tmp_path)
+    assert "accepted silently: other batch sizes" in done.stdout
+    assert done.stderr == ""
+
+
 class LogOfSigmoid(gl.ElementwisePair):
     """As tutorials write it: in fp32 1 - sigmoid(30) is 0, and its logarithm infinite."""
 

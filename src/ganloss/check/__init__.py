@@ -4,6 +4,7 @@
 values with ours as well. ``ganloss check losses.py:MyLoss`` is the same from the command line.
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -37,6 +38,13 @@ def check(thing: Any, like: str | None = None) -> Report:
     >>> print(check(lambda x, y: (x - y).abs().sum()).failed[0].check)
     A batch written twice has the same loss, unless its size is declared to matter
     """
+    with warnings.catch_warnings():
+        # Inputs are odd on purpose, and whether a loss takes them is told by the findings.
+        warnings.simplefilter("ignore")
+        return _check(thing, like)
+
+
+def _check(thing: Any, like: str | None) -> Report:
     from ganloss.check import pairs, penalties, terms
     from ganloss.penalties import Penalty
 

@@ -71,13 +71,12 @@ def check_term(term: Any, reference: Any = None, shape: Shape | None = None) -> 
     'failed'
     """
     shape = shape or _guess(term)
+    both = [_in_float64(term)] if reference is None else [_in_float64(x) for x in (term, reference)]
     try:
-        subject = _subject(_in_float64(term), shape)
+        subject, *other = _subjects(both, shape)
     except Wrong as wrong:
         return [Finding("Batches of images or of vectors are accepted", "failed", str(wrong))]
-    properties: list[Any] = [*EVERY]
-    if reference is not None:
-        properties.append(agrees_with(_subject(_in_float64(reference), shape)))
+    properties: list[Any] = [*EVERY, *map(agrees_with, other)]
     return [*examine(subject, properties), *examine(term, [is_a_value])]
 
 
@@ -109,6 +108,14 @@ def _guess(term: Any) -> Shape:
     if "logits" in names:
         return "codes" if "categories" in names else "classes"
     return "image" if "input" in names and "target" not in names else "images"
+
+
+def _subjects(terms: Sequence[Any], shape: Shape) -> list[Subject]:
+    """What is tried of terms that are compared: images that suit them all, a window's size too."""
+    if shape != "images":
+        return [_subject(term, shape) for term in terms]
+    sample = _accepted_shape(terms)
+    return [_images(term, sample) for term in terms]
 
 
 def _subject(term: Any, shape: Shape) -> Subject:
@@ -151,13 +158,14 @@ def _misuses(first: str, second: str, sample: Sequence[int], good: Tensor) -> di
     if len(sample) == 1:
         wrong["(N, D, 1) against (N, D)"] = (x[..., None], x)
     else:
-        wrong["one channel against several"] = (x, x[:, :1].expand(-1, sample[0] + 1, *sample[1:]))
+        one = x[:, :1]
+        wrong["one channel against several"] = (one, one.expand(-1, sample[0] + 1, *sample[1:]))
     return {name: {first: a, second: b} for name, (a, b) in wrong.items()}
 
 
-def _images(term: Any) -> Subject:
+def _images(term: Any, sample: tuple[int, ...] | None = None) -> Subject:
     call, none = _two(term)
-    sample = _accepted_shape(term)
+    sample = _accepted_shape([term]) if sample is None else sample
 
     def draw(samples: int, seed: int) -> Inputs:
         x = uniform(samples, *sample, seed=seed)
@@ -188,17 +196,24 @@ def _images(term: Any) -> Subject:
     )
 
 
-def _accepted_shape(term: Any) -> tuple[int, ...]:
-    """Smallest kind of sample a term takes."""
-    problem: Exception | None = None
+def _accepted_shape(terms: Sequence[Any]) -> tuple[int, ...]:
+    """Smallest kind of sample that all of some terms take, if there is one with finite values."""
+    accepted: list[tuple[int, ...]] = []
+    problems: dict[tuple[int, ...], Exception] = {}
     for shape in _SAMPLE_SHAPES:
+        x, y = (uniform(2, *shape, seed=seed) for seed in (0, 1))
         try:
-            term(uniform(2, *shape, seed=0), uniform(2, *shape, seed=1))
+            values = [term(x, y) for term in terms]
         except Exception as error:
-            problem = error
-        else:
+            problems[shape] = error
+            continue
+        accepted.append(shape)
+        if all(torch.isfinite(v).all() for v in values if isinstance(v, Tensor)):
             return shape
-    raise Wrong(f"neither images nor vectors were accepted; the last error was: {problem}")
+    if accepted:
+        return accepted[0]
+    told = "; ".join(f"{(2, *shape)}: {problems[shape]}" for shape in ((3, 64, 64), (6,)))
+    raise Wrong(f"no batch of images or of vectors in float64 was accepted; {told}")
 
 
 def _classes(term: Any) -> Subject:
