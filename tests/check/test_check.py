@@ -1,8 +1,10 @@
 """The battery as a product: a newcomer's loss, its words, and its command."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +15,8 @@ import ganloss as gl
 from ganloss._errors import UsageError
 from ganloss.check import check
 from ganloss.check.load import build, load
+from ganloss.check.ours import find
+from ganloss.penalties import Critic
 
 NEWCOMER = """
 from dataclasses import dataclass
@@ -36,6 +40,19 @@ class NotAValue(gl.ElementwisePair):
     def real_side(self, scores): return -scores
     def fake_side(self, scores): return scores
     def generator_side(self, scores): return -scores
+
+class Needy(gl.Term):
+    def __init__(self, depth, width, *more, height=1.0, data_range, **others): pass
+    def values(self, input, target): return input
+
+class Unfinished(gl.ElementwisePair):
+    def real_side(self, scores): return -scores
+
+class Refuses(gl.Term):
+    def __init__(self): raise RuntimeError("not today")
+    def values(self, input, target): return input
+
+NUMBER = 3.5
 
 def broken(x, y):
     return (x - y).square().sum()
@@ -115,13 +132,29 @@ def test_one_side_written_as_a_function(losses: Path):
         ("no_such_module:Loss", "could not be imported"),
         ("losses.py:Charbonnier(", "neither a name nor a call"),
         ("losses.py:Charbonnier(depth=3)", "could not be made"),
+        ("losses.py:Needy", "needs depth and width; write Needy(depth=..., width=...)"),
+        ("losses.py:Needy(depth=1)", "missing 1 required positional argument: 'width'"),
+        ("losses.py:Unfinished", "it does not define fake_side and generator_side"),
+        ("losses.py:Refuses", "Refuses() could not be made: RuntimeError: not today"),
+        ("losses.py:torch", "torch is of type module and no loss"),
+        ("losses.py:NUMBER", "3.5 is of type float and no loss"),
         ("losses.py:__import__('os')", "has no '__import__'"),
     ],
 )
-def test_mistakes_in_the_target_are_usage_errors(losses: Path, target: str, words: str):
-    done = run(target, cwd=losses.parent)
+def test_mistakes_in_the_target_are_usage_errors(
+    losses: Path, monkeypatch: pytest.MonkeyPatch, target: str, words: str
+):
+    monkeypatch.chdir(losses.parent)
+    with pytest.raises(UsageError, match=re.escape(words)):
+        check(load(target))
+
+
+def test_a_usage_error_is_a_sentence_and_ends_with_2(losses: Path):
+    done = run("losses.py:Needy", cwd=losses.parent)
     assert done.returncode == 2
-    assert words in done.stderr
+    assert "Needy is a class that needs depth and width; write Needy(depth=..., width=...)" in (
+        done.stderr
+    )
     assert "Traceback" not in done.stderr
 
 
@@ -132,6 +165,80 @@ def test_an_unknown_name_of_ours_gets_the_nearest():
         check(gl.L1(), "hinge.middle")
     with pytest.raises(UsageError, match=r"'DiffAugment\(\)' is no loss, penalty or term"):
         check(gl.L1(), "DiffAugment()")
+
+
+def gp(critic: Critic, *, real: Tensor, fake: Tensor) -> Tensor:
+    return gl.GradientPenalty()(critic, real=real, fake=fake)
+
+
+def d_loss(real: Tensor, fake: Tensor) -> Tensor:
+    return gl.NonSaturating().discriminator(real=real, fake=fake)
+
+
+#: Names of games and what people type for them, with what they mean for each kind of loss.
+MEANT = [
+    (gl.NonSaturating(), "vanilla", gl.NonSaturating()),
+    (gl.NonSaturating(), "BCE", gl.NonSaturating()),
+    (gl.NonSaturating(), "r1", gl.NonSaturating()),
+    (gl.LeastSquares(), "mse", gl.LeastSquares()),
+    (gl.Wasserstein(), "wgan-gp", gl.Wasserstein()),
+    (gl.Wasserstein(), "WGAN_GP", gl.Wasserstein()),
+    (gl.BoundaryEquilibrium(), "began", gl.BoundaryEquilibrium()),
+    (gp, "wgan-gp", gl.GradientPenalty()),
+    (gp, "wgan-lp", gl.GradientPenalty(one_sided=True)),
+    (gp, "r1", gl.R1()),
+    (gl.L1(), "mse", gl.MSE()),
+    (d_loss, "ns.discriminator", gl.NonSaturating()),
+    (d_loss, "LeastSquares(-1, 1, 0).generator", gl.LeastSquares(-1, 1, 0)),
+    (gl.Cosine(), "Relativistic.generator", gl.Relativistic(gl.NonSaturating())),
+]
+
+
+@pytest.mark.parametrize(("thing", "name", "meant"), MEANT, ids=lambda value: str(value)[:30])
+def test_a_name_means_what_suits_the_loss(thing: Any, name: str, meant: object):
+    from ganloss.check import _kind
+
+    assert find(name, _kind(thing, "it")).thing == meant
+
+
+@pytest.mark.parametrize(
+    ("thing", "name", "words"),
+    [
+        (d_loss, "vanilla", "type vanilla.discriminator or vanilla.generator"),
+        (d_loss, "hinge", "type hinge.discriminator or hinge.generator"),
+        (gp, "r3gan", "r3gan has the penalties r1 and r2; type one of them"),
+        (gp, "ns", "the game ns has no penalty of the discriminator"),
+        (gp, "psnr", "psnr cannot be compared with a penalty; choose among gp "),
+        (gl.Hinge(), "psnr", "psnr cannot be compared with a pair; choose among minimax "),
+        (gl.Hinge(), "path-length", "is a penalty of the generator"),
+        (d_loss, "psnr.discriminator", "psnr is no pair, and has no sides; choose among minimax "),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_name_of_another_kind_is_told_with_what_to_type(thing: Any, name: str, words: str):
+    with pytest.raises(UsageError, match=re.escape(words)):
+        check(thing, name)
+
+
+def test_a_game_is_compared_by_its_pair_and_its_penalty():
+    assert check(gl.Wasserstein(), "wgan-gp").ok
+    assert check(gp, "wgan-gp").ok
+    assert "compared with wgan-lp, GradientPenalty(" in check(gp, "wgan-lp").subject
+    assert not check(gp, "wgan-lp").ok
+
+
+def test_a_generators_loss_that_compares_scores_is_given_both():
+    def g_loss(real: Tensor, fake: Tensor) -> Tensor:
+        return gl.Relativistic(gl.NonSaturating()).generator(real=real, fake=fake)
+
+    report = check(g_loss, "rgan.generator")
+    assert report.ok, str(report)
+
+
+def test_a_class_is_made_as_on_the_command_line():
+    assert check(gl.Hinge).ok
+    with pytest.raises(UsageError, match="FDivergence is a class that needs kind"):
+        check(gl.FDivergence)
 
 
 def test_expressions_take_literals_and_names_only():
@@ -268,7 +375,7 @@ def test_a_file_that_fails_when_it_is_imported_is_the_users(
 class TwiceDeclared(gl.ElementwisePair):
     batch_statistic = True
 
-    def real_side(self, scores):
+    def real_side(self, scores: Tensor) -> Tensor:
         return -scores
 
     fake_side = generator_side = real_side
@@ -277,10 +384,10 @@ class TwiceDeclared(gl.ElementwisePair):
 class Paired(gl.ElementwisePair):
     paired = True
 
-    def real_side(self, scores):
+    def real_side(self, scores: Tensor) -> Tensor:
         return -scores
 
-    def fake_side(self, scores):
+    def fake_side(self, scores: Tensor) -> Tensor:
         return scores
 
     generator_side = real_side

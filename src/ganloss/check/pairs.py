@@ -43,7 +43,8 @@ def check_side(function: Callable[..., Tensor], reference: Any, player: Player) 
     True
     """
     call = _by_name(function, player)
-    subject = _subject_of_calls(call, None, player, needs_real=player == "discriminator")
+    needs_real = player == "discriminator" or _generator_needs_real(reference)
+    subject = _subject_of_calls(call, None, player, needs_real=needs_real)
     return _check_player(subject, _subject(reference, player), player)
 
 
