@@ -12,6 +12,7 @@ import ganloss as gl
 from ganloss.check import check
 
 OURS = gl.NonSaturating()
+Maps = list[list[Tensor]]
 Critic = Callable[[Tensor], Tensor]
 
 
@@ -153,6 +154,47 @@ def every_patch_in_full(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
     return slopes(lambda x: critic(x).reshape(len(x), -1).sum(1), real, fake)
 
 
+def steeper_and_steeper(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    return -slopes(critic, real, fake)
+
+
+def squares_of_each_patch(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    """The drift of ProGAN, which squares before the mean over patches."""
+    return critic(real.detach()).square().mean()
+
+
+def last_scale_only(critic: Any, real: Tensor, fake: Tensor) -> Tensor:
+    def last(x: Tensor) -> Tensor:
+        scores = critic(x)
+        return scores[-1] if isinstance(scores, list) else scores
+
+    return slopes(last, real, fake)
+
+
+class TwoSided:
+    """A penalty of all slopes but 1 that declares another."""
+
+    one_sided = True
+
+    def __call__(self, critic: Critic, *, real: Tensor, fake: Tensor) -> Tensor:
+        return slopes(critic, real, fake)
+
+
+class OneSided(TwoSided):
+    one_sided = False
+
+    def __call__(self, critic: Critic, *, real: Tensor, fake: Tensor) -> Tensor:
+        return gl.GradientPenalty(one_sided=True)(critic, real=real, fake=fake)
+
+
+class DeclaredOneSided(OneSided):
+    one_sided = True
+
+
+def one_sided_for_one_fake(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    return gl.GradientPenalty(one_sided=True)(critic, real=real, fake=fake.expand_as(real))
+
+
 class OfWeights:
     """Squares of all weights."""
 
@@ -171,6 +213,11 @@ class RootOfWeights(OfWeights):
         return super().of(weights).sqrt()
 
 
+class NegativeOfWeights(OfWeights):
+    def of(self, weights: Sequence[Tensor]) -> Tensor:
+        return -super().of(weights)
+
+
 class HalfOfWeights(OfWeights):
     def of(self, weights: Sequence[Tensor]) -> Tensor:
         return torch.stack([(w * w.detach()).sum() for w in weights]).sum()
@@ -178,6 +225,21 @@ class HalfOfWeights(OfWeights):
 
 def relative_to_the_target(input: Tensor, target: Tensor) -> Tensor:
     return gl.L1()(input, target) / target.abs().mean()
+
+
+def below_the_target_only(input: Tensor, target: Tensor) -> Tensor:
+    return gl.L1()(input.clamp(max=target), target)
+
+
+def below_the_features_only(*, fake: Maps, real: Maps) -> Tensor:
+    lower = [
+        [f.minimum(r) for f, r in zip(*pair, strict=True)] for pair in zip(fake, real, strict=True)
+    ]
+    return gl.FeatureMatching()(fake=lower, real=real)
+
+
+def of_small_variances(mean: Tensor, log_variance: Tensor) -> Tensor:
+    return gl.GaussianKL()(mean, log_variance.clamp(max=0))
 
 
 def largest_of_the_batch(input: Tensor, target: Tensor) -> Tensor:
@@ -214,11 +276,30 @@ WRONG = [
     (silent_without_gradients, "Misuse raises"),
     (a_point_for_each_coordinate, "Points between real and fake lie on the line"),
     (every_patch_in_full, "A critic of patches counts the mean of its patches"),
+    (squares_of_each_patch, "A critic of patches counts the mean of its patches"),
+    (last_scale_only, "A critic of several scales counts the sum of their scores"),
+    (steeper_and_steeper, "Minimising it flattens a steep critic"),
+    (TwoSided(), "A flat critic costs nothing only if one_sided is declared"),
+    (OneSided(), "A flat critic costs nothing only if one_sided is declared"),
+    (one_sided_for_one_fake, "Misuse raises"),
+    (NegativeOfWeights(), "Minimising it shrinks large weights"),
     (RootOfWeights(), "Weights of zero get finite gradients"),
     (HalfOfWeights(), "Gradients by the weights equal finite differences"),
     (relative_to_the_target, "Degenerate inputs"),
+    (below_the_target_only, "The loss is least where input and target agree"),
+    (below_the_features_only, "The loss is least where input and target agree"),
+    (of_small_variances, "The loss is least where input and target agree"),
     (largest_of_the_batch, "The loss of a batch is the mean over its samples"),
 ]
+
+
+def test_a_one_sided_penalty_is_compared_where_it_is_not_zero() -> None:
+    def twice(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+        value = gl.GradientPenalty(one_sided=True)(critic, real=real, fake=fake)
+        return 2 * value - value.detach()  # the right value with twice its gradient
+
+    report = check(twice, "GradientPenalty(one_sided=True)")
+    assert any("instead of" in f.detail and "those of the ref" in f.check for f in report.failed)
 
 
 def name_of(thing: object) -> str:
@@ -235,7 +316,24 @@ class DeclaredToIgnoreFake(IgnoresFake):
     ignores_fake = True
 
 
-CORRECT = [Pair(), slopes, OfWeights(), DeclaredToIgnoreFake(), gl.BoundaryEquilibrium()]
+def r1_of_x(D: Critic, x: Tensor) -> Tensor:
+    return gl.R1()(D, real=x)
+
+
+def slopes_by_other_names(net_d: Critic, images: Tensor, generated: Tensor) -> Tensor:
+    return slopes(net_d, images, generated)
+
+
+CORRECT = [
+    Pair(),
+    slopes,
+    r1_of_x,
+    slopes_by_other_names,
+    DeclaredOneSided(),
+    OfWeights(),
+    DeclaredToIgnoreFake(),
+    gl.BoundaryEquilibrium(),
+]
 
 
 @pytest.mark.parametrize("thing", CORRECT, ids=name_of)

@@ -84,4 +84,5 @@ def _takes_a_critic(thing: Any) -> bool:
     from ganloss.check._subject import parameters
 
     first = next(iter(parameters(thing)), "").lower()
-    return any(word in first for word in ("critic", "disc", "crit", "netd")) or first == "d"
+    words = ("critic", "disc", "crit", "netd", "net_d")
+    return any(word in first for word in words) or first == "d"

@@ -32,7 +32,7 @@ class Subject:
         smallest_batch: declares how many samples are needed.
         degenerate: inputs by name on which losses like to break.
         misuses: inputs by name that must raise.
-        least: inputs at which the loss should be least, and others to compare with.
+        least: inputs at which the loss should be least, and others on every side of them.
     """
 
     call: Callable[[Inputs], Tensor]

@@ -191,7 +191,7 @@ def _images(term: Any, sample: tuple[int, ...] | None = None) -> Subject:
         misuses=_misuses("input", "target", sample, x),
         least=(
             {"input": x.clone(), "target": x},
-            [{"input": y, "target": x}, {"input": 1 - x, "target": x}],
+            [{"input": value, "target": x} for value in (y, 1 - x, x * y, 1 - (1 - x) * y)],
         ),
     )
 
@@ -281,7 +281,8 @@ def _gaussians(term: Any) -> Subject:
         },
         least=(
             {"mean": zero, "log_variance": zero},
-            [{"mean": mean, "log_variance": zero}, {"mean": zero, "log_variance": log_variance}],
+            [{"mean": sign * mean.abs(), "log_variance": zero} for sign in (1, -1)]
+            + [{"mean": zero, "log_variance": sign * log_variance.abs()} for sign in (1, -1)],
         ),
     )
 
@@ -298,6 +299,7 @@ def _features(term: Any) -> Subject:
         return {"fake": maps(seed), "real": maps(seed + 100)}
 
     fake, real = draw(4, 3).values()
+    above, below = ([[m + sign * m.abs() for m in d] for d in real] for sign in (1, -1))
     return Subject(
         call,
         draw,
@@ -311,7 +313,10 @@ def _features(term: Any) -> Subject:
             "maps of another shape": {"fake": fake, "real": [[real[0][0], real[1][0]], real[1]]},
             "no maps": {"fake": [], "real": []},
         },
-        least=({"fake": real, "real": real}, [{"fake": fake, "real": real}]),
+        least=(
+            {"fake": real, "real": real},
+            [{"fake": value, "real": real} for value in (fake, above, below)],
+        ),
     )
 
 
