@@ -235,6 +235,28 @@ def test_a_generators_loss_that_compares_scores_is_given_both():
     assert report.ok, str(report)
 
 
+@pytest.mark.parametrize("names", ["real, fake", "fake_scores", "real_pred, fake_pred"])
+def test_one_side_of_a_pair_is_asked_what_it_is(names: str):
+    loss = eval(f"lambda {names}: {names.split(', ')[-1]}.mean()")  # functions of these names
+    with pytest.raises(UsageError, match=r"--as non-saturating\.discriminator or"):
+        check(loss)
+
+
+def test_images_may_be_called_fake_and_real():
+    def distance(fake: Tensor, real: Tensor) -> Tensor:
+        return gl.L1()(fake, real)
+
+    report = check(distance, "l1")
+    assert report.ok, str(report)
+
+
+def test_a_loss_without_words_of_its_own_is_called_by_its_class():
+    class Plain:
+        discriminator, generator = gl.Hinge().discriminator, gl.Hinge().generator
+
+    assert check(Plain()).subject == "Plain() as a pair"
+
+
 def test_a_class_is_made_as_on_the_command_line():
     assert check(gl.Hinge).ok
     with pytest.raises(UsageError, match="FDivergence is a class that needs kind"):

@@ -81,6 +81,25 @@ class GeneratorOfRealOnly(Pair):
         return OURS.generator(fake=real)
 
 
+class HiddenSigmoid(Pair):
+    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        return OURS.discriminator(real=torch.sigmoid(real), fake=torch.sigmoid(fake))
+
+
+class DeclaresThatItSaturates(Pair):
+    saturates = True
+
+
+class DetachesScores(Pair):
+    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        return OURS.discriminator(real=real, fake=fake.detach())
+
+
+class LabelsSwapped(Pair):
+    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        return OURS.discriminator(real=fake, fake=real)
+
+
 class HalfAGradient(Pair):
     def generator(self, *, fake: Tensor) -> Tensor:
         loss = OURS.generator(fake=fake)
@@ -260,6 +279,10 @@ WRONG = [
     (IgnoresFake(), "Every input counts, unless it is declared to be ignored (D)"),
     (DeclaresThatItIgnoresFake(), "Every input counts, unless it is declared to be ignored (D)"),
     (GeneratorOfRealOnly(), "Every input counts, unless it is declared to be ignored (G)"),
+    (HiddenSigmoid(), "Scores are raw: where D is wrong by far it learns"),
+    (DeclaresThatItSaturates(), "Scores are raw: where D is wrong by far it learns"),
+    (DetachesScores(), "Gradients equal finite differences (D)"),
+    (LabelsSwapped(), "Steps of D bring real scores above fake ones"),
     (HalfAGradient(), "Gradients equal finite differences (G)"),
     (SumsItsValues(), 'reduction="none" gives one number per sample, whose mean is the loss (G)'),
     (AveragesScales(), "A list of scales has the sum of their losses"),
@@ -291,6 +314,32 @@ WRONG = [
     (of_small_variances, "The loss is least where input and target agree"),
     (largest_of_the_batch, "The loss of a batch is the mean over its samples"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("thing", "words"),
+    [
+        (HiddenSigmoid(), "at -30 and 30: is a sigmoid or tanh inside?"),
+        (DetachesScores(), "by fake: 0 instead of "),
+        (LabelsSwapped(), "below fake ones, where they should lie above: is a sign wrong, or are"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_finding_says_where_to_look(thing: object, words: str) -> None:
+    assert any(words in finding.detail for finding in check(thing).failed), str(check(thing))
+
+
+def test_an_epsilon_that_keeps_a_dead_critic_harmless_is_no_other_penalty() -> None:
+    def usual(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+        x = torch.lerp(fake.detach(), real, torch.rand(len(real), *[1] * (real.dim() - 1)).to(real))
+        with torch.autocast("cpu", enabled=False):
+            x = x.requires_grad_(True)
+            scores = critic(x).flatten(1).mean(1) if critic(x).dim() > 1 else critic(x)
+            (slope,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
+        return ((slope.flatten(1).square().sum(1) + 1e-12).sqrt() - 1).square().mean()
+
+    failed = [finding.check for finding in check(usual, "wgan-gp").failed]
+    assert all(sentence.startswith("Misuse raises") for sentence in failed), failed
 
 
 def test_a_one_sided_penalty_is_compared_where_it_is_not_zero() -> None:
@@ -332,6 +381,7 @@ CORRECT = [
     DeclaredOneSided(),
     OfWeights(),
     DeclaredToIgnoreFake(),
+    gl.FDivergence("total-variation"),
     gl.BoundaryEquilibrium(),
 ]
 

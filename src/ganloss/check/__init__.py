@@ -14,6 +14,7 @@ from ganloss.check.load import made
 from ganloss.check.ours import Kind, find
 from ganloss.check.ours import example as example
 from ganloss.penalties import Penalty
+from ganloss.terms import TERMS
 
 __all__ = ["Finding", "Report", "check"]
 
@@ -49,15 +50,14 @@ def _check(thing: Any, like: str | None) -> Report:
     from ganloss.check import pairs, penalties, terms
 
     thing = made(thing)
-    name = getattr(thing, "__name__", None) or repr(thing)
+    name = _name(thing)
     kind = _kind(thing, name)
     ours = None if like is None else find(like, kind)
     reference, against = None, ""
     if ours is not None:
         reference = ours.thing
         against = f", compared with {like}" + ("" if like == ours.entry else f", {reference!r}")
-    shape = terms.SHAPES.get(ours.entry) if ours else None
-    shape = shape or terms.shape_of(thing)
+    shape = terms.shape_of(thing if ours is None or ours.entry not in TERMS else reference)
     if ours is not None and ours.side is not None:
         findings = pairs.check_side(thing, reference, cast("pairs.Player", ours.side))
         return Report(f"{name} as a {ours.side}'s loss{against}", findings)
@@ -65,8 +65,22 @@ def _check(thing: Any, like: str | None) -> Report:
         return Report(f"{name} as a pair{against}", pairs.check_pair(thing, reference))
     if kind == "penalty" or isinstance(reference, Penalty):
         return Report(f"{name} as a penalty{against}", penalties.check_penalty(thing, reference))
+    if reference is None and terms.looks_like_a_side(thing):
+        raise UsageError(
+            f"{name} takes scores or samples called real and fake, which may be several things; "
+            "say which of ours it is like: for one side of a pair "
+            "--as non-saturating.discriminator or --as wasserstein.generator, for maps of "
+            'features --as feature-matching, for images --as l1 (in Python like="...")'
+        )
     findings = terms.check_term(thing, reference, shape)
     return Report(f"{name} as a term{against}", findings)
+
+
+def _name(thing: Any) -> str:
+    """As it is written: a function's name, or the repr of a value."""
+    plain = type(thing).__repr__ is object.__repr__ or "\n" in repr(thing)
+    default = f"{type(thing).__name__}()" if plain else repr(thing)
+    return str(getattr(thing, "__name__", default))
 
 
 def _kind(thing: Any, name: str) -> Kind:

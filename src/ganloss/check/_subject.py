@@ -64,6 +64,11 @@ def tensors(inputs: Inputs, names: Sequence[str] | None = None) -> list[Tensor]:
     return [leaf for leaf in tree_leaves(chosen) if isinstance(leaf, Tensor)]
 
 
+def tensors_named(inputs: Inputs, names: Sequence[str]) -> list[str]:
+    """Name of the input that each of these tensors belongs to."""
+    return [name for name in names for _ in tensors(inputs, [name])]
+
+
 def gradients(subject: Subject, inputs: Inputs) -> list[Tensor]:
     """Gradients of the loss with respect to what it learns from, zeros where there is none."""
     leaves = mapped(lambda x: x.detach().clone().requires_grad_(True), inputs)

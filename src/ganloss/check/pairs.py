@@ -163,8 +163,11 @@ def _learning_parts_the_scores(pair: Any) -> None:
     real, fake = _taught(pair, *torch.zeros(2, 8, dtype=torch.float64))
     gap = (real - fake).mean().item()
     if not sign * gap > 0.1:
-        side = "below" if sign < 0 else "above"
-        raise Wrong(f"after 100 steps of D real scores lie {sign * gap:.3g} {side} fake ones")
+        found, wanted = ("above", "below") if sign < 0 else ("below", "above")
+        raise Wrong(
+            f"after 100 steps of D real scores lie {-sign * gap:.3g} {found} fake ones, where "
+            f"they should lie {wanted}: is a sign wrong, or are labels swapped?"
+        )
     slope = _slope_of_g(pair, real, fake)
     if not (sign * slope < 0).all():
         verb = "lowers" if sign > 0 else "raises"
@@ -203,6 +206,33 @@ def _learning_parts_the_features(pair: Any) -> None:
     answer = pair.discriminator(real=real, fake=fake - 0.01 * slope / slope.norm())
     if not answer > after:
         raise Wrong("a step of G lowers D's loss as well: the players want the same")
+
+
+def _scores_are_raw(pair: Any) -> None:
+    """Scores are raw: where D is wrong by far it learns, unless it is declared to saturate."""
+    if getattr(pair, "scores_are_features", False):
+        raise NotApplicable("features have no up or down")
+    one = torch.ones(4, dtype=torch.float64)
+    low, high, near = (_slopes_of_d(pair, -x * one, x * one) for x in (30.0, -30.0, 0.0))
+    # Where D is right by far it need not learn; at one of the ends it is wrong.
+    far = {name: max(low[name], high[name]) for name in near}
+    faint = [name for name in far if not far[name] > 1e-6 * near[name]]
+    if getattr(pair, "ignores_fake", False):
+        faint = [name for name in faint if name != "fake"]
+    declared = bool(getattr(pair, "saturates", False))
+    if faint and not declared:
+        name = faint[0]
+        raise Wrong(
+            f"D's gradient by {name} is {near[name]:.3g} where {name} scores are 0, and at most "
+            f"{far[name]:.3g} at -30 and 30: is a sigmoid or tanh inside? Scores come without"
+        )
+    if declared and not faint:
+        raise Wrong("saturates is declared, and D learns where it is wrong by far")
+
+
+def _slopes_of_d(pair: Any, real: Tensor, fake: Tensor) -> dict[str, float]:
+    found = gradients(_subject(pair, "discriminator"), {"real": real, "fake": fake})
+    return {name: slope.norm().item() for name, slope in zip(("real", "fake"), found, strict=True)}
 
 
 def _scales_add_up(pair: Any) -> None:
@@ -264,6 +294,7 @@ def _real_scores_of_g_are_as_declared(pair: Any) -> None:
 
 _OF_BOTH = (
     _learning_parts_the_scores,
+    _scores_are_raw,
     _scales_add_up,
     _shape_does_not_matter,
     _pairing_is_as_declared,

@@ -299,7 +299,8 @@ def _agree(penalty: Penalised, reference: Penalised) -> None:
     for norm in (0.0, 0.5, 1.0, 3.0):
         critic, samples = linear_critic((3, 2, 2), norm), two_batches(5, 3, 2, 2)
         found, expected = (seeded(p, critic, **samples) for p in (penalty, reference))
-        same(found, expected, f"gradient norm {norm}")
+        # Only a dead critic sees the epsilon that keeps its gradient finite.
+        same(found, expected, f"gradient norm {norm}", tolerance=1e-6 if norm else 1e-5)
     x = normal(5, 4, seed=1)
     for scale, name in ((FLAT, "a flat network"), (STEEP, "a steep network")):
         network = small_network(scale)

@@ -1,6 +1,8 @@
 """Properties any loss of a batch should have; each docstring is the sentence of its finding."""
 
 import copy
+import re
+from collections.abc import Sequence
 from dataclasses import is_dataclass
 
 import torch
@@ -16,6 +18,7 @@ from ganloss.check._subject import (
     mapped,
     same,
     tensors,
+    tensors_named,
 )
 
 SAMPLES = 5
@@ -53,10 +56,21 @@ def _gradients_are_exact(subject: Subject) -> None:
     except GradcheckError as error:
         if subject.constant_weights:
             return
-        numbers = [line.strip() for line in str(error).splitlines() if "tensor(" in line][:2]
-        raise Wrong("; ".join(numbers) or str(error).splitlines()[0]) from error
+        raise Wrong(_of_gradcheck(str(error), tensors_named(inputs, subject.learns))) from error
     if subject.constant_weights:
         raise Wrong("constant_weights is declared, and gradients equal finite differences")
+
+
+def _of_gradcheck(message: str, names: Sequence[str]) -> str:
+    """What torch's many lines say: by which input, and both numbers along one direction."""
+    found = re.search(r"input (\d+),\s*numerical:(\S+)\s*analytical:(\S+)", message)
+    if found is None:
+        return message.splitlines()[0]
+    index, numerical, analytical = found.groups()
+    return (
+        f"by {names[int(index)]}: {float(analytical):.6g} instead of {float(numerical):.6g} along "
+        "a random direction; is something detached that should learn?"
+    )
 
 
 def _order_does_not_matter(subject: Subject) -> None:

@@ -81,13 +81,38 @@ def check_term(term: Any, reference: Any = None, shape: Shape | None = None) -> 
 
 
 def shape_of(thing: object) -> Shape | None:
-    """How one of our own terms is called, or None for anything else and for images.
+    """How one of our own terms is called, or None for anything else.
 
     >>> from ganloss import KLDivergence, L1
-    >>> shape_of(KLDivergence()), shape_of(L1())
-    ('classes', None)
+    >>> shape_of(KLDivergence()), shape_of(L1()), shape_of(abs)
+    ('classes', 'images', None)
     """
-    return next((shape for name, shape in SHAPES.items() if type(thing) is TERMS[name]), None)
+    names = (name for name, cls in TERMS.items() if type(thing) is cls)
+    return next((SHAPES.get(name, "images") for name in names), None)
+
+
+def looks_like_a_side(function: object) -> bool:
+    """Whether a function takes ``fake`` or ``real`` by name, and is no term of lists of maps.
+
+    >>> from ganloss import CycleConsistency, FeatureMatching
+    >>> looks_like_a_side(lambda fake_scores: fake_scores.mean())
+    True
+    >>> looks_like_a_side(FeatureMatching()), looks_like_a_side(CycleConsistency())
+    (False, False)
+    """
+    if not callable(function) or shape_of(function) is not None:
+        return False
+    names = [name.lower() for name in parameters(function)]
+    if {"real_a", "real_b"} <= set(names) or not any("real" in n or "fake" in n for n in names):
+        return False
+    if {"fake", "real"} <= set(names):
+        maps = [[normal(2, 3, seed=0)]]
+        try:
+            function(fake=maps, real=maps)
+        except Exception:
+            return True
+        return False
+    return True
 
 
 def _in_float64(term: Any) -> Any:

@@ -43,6 +43,8 @@ class GANLoss(ABC):
     (False, 1)
     >>> GAMES["began"].pair.ignores_fake, pair.ignores_fake  # its k begins at 0
     (True, False)
+    >>> GAMES["fgan-total-variation"].pair.saturates, pair.saturates
+    (True, False)
     >>> type(GAMES["began"].pair.controller()).__name__
     'BoundaryEquilibriumControl'
     """
@@ -71,6 +73,11 @@ class GANLoss(ABC):
     @property
     def ignores_fake(self) -> bool:
         """Whether the discriminator's loss looks at real scores only."""
+        return False
+
+    @property
+    def saturates(self) -> bool:
+        """Whether scores that are wrong by far teach the discriminator nothing."""
         return False
 
     @property
