@@ -254,7 +254,51 @@ def test_a_loss_without_words_of_its_own_is_called_by_its_class():
     class Plain:
         discriminator, generator = gl.Hinge().discriminator, gl.Hinge().generator
 
-    assert check(Plain()).subject == "Plain() as a pair"
+    assert check(Plain()).subject == "Plain as a pair"
+
+
+@pytest.mark.parametrize(
+    ("thing", "words"),
+    [
+        (lambda x, y: None, "a NoneType was returned; nothing else was tried"),
+        (lambda x, y: (x - y).abs(), "a tensor of shape (5, 3, 8, 8) was returned; take its mean"),
+        (lambda critic, real, fake: critic.nothing, "AttributeError: "),
+    ],
+    ids=["nothing", "every element", "an error"],
+)
+def test_what_gives_no_number_is_told_once(thing: Any, words: str):
+    first, *others = check(thing).findings
+    assert words in first.detail
+    assert [finding.verdict for finding in others] == ["skipped"]  # not a dataclass
+
+
+def test_points_of_another_shape_are_told_before_all_they_spoil():
+    def of_images(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+        epsilon = torch.rand(len(real), 1, 1, 1)
+        return gl.R1()(critic, real=epsilon * real + (1 - epsilon) * fake.detach())
+
+    first = check(of_images).failed[0]
+    assert "the critic was given (4, 1, 4, 4) points for (4, 4) samples" in first.detail
+
+
+def test_a_pair_that_is_called_by_other_names_is_told_once_for_each_side():
+    class Positional:
+        def discriminator(self, d_real: Tensor, d_fake: Tensor) -> Tensor:
+            return d_fake.mean() - d_real.mean()
+
+        def generator(self, d_fake: Tensor) -> Tensor:
+            return -d_fake.mean()
+
+    failed = check(Positional()).failed
+    assert len(failed) == 2
+    assert all("unexpected keyword argument" in finding.detail for finding in failed)
+
+
+def test_a_gaussian_is_known_by_the_names_people_use():
+    def kl(mu: Tensor, logvar: Tensor) -> Tensor:
+        return gl.GaussianKL()(mu, logvar)
+
+    assert check(kl).ok, str(check(kl))
 
 
 def test_a_class_is_made_as_on_the_command_line():

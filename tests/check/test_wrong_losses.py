@@ -329,6 +329,10 @@ def test_a_finding_says_where_to_look(thing: object, words: str) -> None:
     assert any(words in finding.detail for finding in check(thing).failed), str(check(thing))
 
 
+def test_a_detached_score_is_not_called_a_sigmoid() -> None:
+    assert not any("sigmoid" in finding.detail for finding in check(DetachesScores()).failed)
+
+
 def test_an_epsilon_that_keeps_a_dead_critic_harmless_is_no_other_penalty() -> None:
     def usual(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
         x = torch.lerp(fake.detach(), real, torch.rand(len(real), *[1] * (real.dim() - 1)).to(real))

@@ -79,7 +79,7 @@ def _check(thing: Any, like: str | None) -> Report:
 def _name(thing: Any) -> str:
     """As it is written: a function's name, or the repr of a value."""
     plain = type(thing).__repr__ is object.__repr__ or "\n" in repr(thing)
-    default = f"{type(thing).__name__}()" if plain else repr(thing)
+    default = type(thing).__name__ if plain else repr(thing)
     return str(getattr(thing, "__name__", default))
 
 

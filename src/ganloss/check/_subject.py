@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from ganloss.check._report import Wrong
+from ganloss.check._report import Unusable, Wrong, in_short
 
 #: Arguments by name: tensors, or lists of them.
 Inputs: TypeAlias = Mapping[str, Any]
@@ -62,6 +62,23 @@ def tensors(inputs: Inputs, names: Sequence[str] | None = None) -> list[Tensor]:
     """All tensors, or those of some names, in order."""
     chosen = {name: inputs[name] for name in (inputs if names is None else names)}
     return [leaf for leaf in tree_leaves(chosen) if isinstance(leaf, Tensor)]
+
+
+def one_number(call: Callable[[], Any]) -> Tensor:
+    """Call for a loss.
+
+    Raises:
+        Unusable: it fails, or gives something else.
+    """
+    try:
+        loss = call()
+    except Exception as error:  # whatever a stranger's loss raises
+        raise Unusable(f"{in_short(error)}; nothing else was tried") from error
+    if not isinstance(loss, Tensor):
+        raise Unusable(f"a {type(loss).__name__} was returned; nothing else was tried")
+    if loss.dim() != 0:
+        raise Unusable(f"a tensor of shape {tuple(loss.shape)} was returned; take its mean")
+    return loss
 
 
 def tensors_named(inputs: Inputs, names: Sequence[str]) -> list[str]:

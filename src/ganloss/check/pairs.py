@@ -27,11 +27,12 @@ def check_pair(pair: Any, reference: Any = None) -> list[Finding]:
     >>> {finding.verdict for finding in check_pair(Wasserstein())} <= {"ok", "skipped"}
     True
     """
-    findings: list[Finding] = []
+    found: list[list[Finding]] = []
     for player in ("discriminator", "generator"):
         other = None if reference is None else _subject(reference, player)
-        findings += _check_player(_subject(pair, player), other, player)
-    return [*findings, *examine(pair, _OF_BOTH)]
+        found.append(_check_player(_subject(pair, player), other, player))
+    usable = all(len(findings) > 1 for findings in found)
+    return [*found[0], *found[1], *examine(pair, _OF_BOTH if usable else (is_a_value,))]
 
 
 def check_side(function: Callable[..., Tensor], reference: Any, player: Player) -> list[Finding]:
@@ -216,7 +217,7 @@ def _scores_are_raw(pair: Any) -> None:
     low, high, near = (_slopes_of_d(pair, -x * one, x * one) for x in (30.0, -30.0, 0.0))
     # Where D is right by far it need not learn; at one of the ends it is wrong.
     far = {name: max(low[name], high[name]) for name in near}
-    faint = [name for name in far if not far[name] > 1e-6 * near[name]]
+    faint = [name for name in far if near[name] > 0 and not far[name] > 1e-6 * near[name]]
     if getattr(pair, "ignores_fake", False):
         faint = [name for name in faint if name != "fake"]
     declared = bool(getattr(pair, "saturates", False))

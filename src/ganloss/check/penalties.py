@@ -1,5 +1,6 @@
 """Checks of penalties: what a linear critic must give, and what must not be touched."""
 
+from collections.abc import Sequence
 from functools import partial
 from itertools import product
 from typing import Any
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 
 from ganloss.check._report import Finding, NotApplicable, Wrong, examine
-from ganloss.check._subject import finite, normal, same
+from ganloss.check._subject import finite, normal, one_number, same
 from ganloss.check.critics import (
     FLAT,
     STEEP,
@@ -51,12 +52,17 @@ def check_penalty(penalty: Any, reference: Any = None) -> list[Finding]:
 
 def _gives_one_number(penalty: Penalised) -> None:
     """The penalty is one finite number that teaches the critic."""
+    given: list[Tensor] = []
+
+    def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        given.extend(inputs)
+
     taught = False
     for scale in (FLAT, STEEP):  # a one-sided penalty teaches on one side only
         network = small_network(scale)
-        loss = penalty(network, **two_batches(4, 4))
-        if loss.dim() != 0:
-            raise Wrong(f"a tensor of shape {tuple(loss.shape)} was returned")
+        network.register_forward_pre_hook(keep)
+        loss = one_number(partial(penalty, network, **two_batches(4, 4)))
+        _check_points(given)
         finite([loss], "the penalty")
         if not loss.requires_grad:
             raise Wrong("it has no graph: pass create_graph=True to autograd.grad")
@@ -64,6 +70,16 @@ def _gives_one_number(penalty: Penalised) -> None:
         taught = taught or any(bool(slope.any()) for slope in slopes)
     if not taught:
         raise Wrong("no parameter of the critic gets a gradient")
+
+
+def _check_points(given: Sequence[Tensor]) -> None:
+    """Raise for what epsilon of shape (N, 1, 1, 1) makes of (N, D), by broadcasting."""
+    for x in given:
+        if x.shape[1:] != (4,):
+            raise Wrong(
+                f"the critic was given {tuple(x.shape)} points for (4, 4) samples; samples may be "
+                "of any rank, so give epsilon the shape (N, 1, ...) with as many dimensions"
+            )
 
 
 def _steep_critics_are_flattened(penalty: Penalised) -> None:

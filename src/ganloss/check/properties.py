@@ -16,6 +16,7 @@ from ganloss.check._subject import (
     finite,
     gradients,
     mapped,
+    one_number,
     same,
     tensors,
     tensors_named,
@@ -27,12 +28,7 @@ SAMPLES = 5
 def _gives_one_number(subject: Subject) -> None:
     """The loss of a batch is one finite number with a gradient."""
     inputs = subject.draw(SAMPLES, 0)
-    loss = subject.call(inputs)
-    if not isinstance(loss, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise Wrong(f"a {type(loss).__name__} was returned")
-    if loss.dim() != 0:
-        raise Wrong(f"a tensor of shape {tuple(loss.shape)} was returned")
-    finite([loss], "the loss")
+    finite([one_number(lambda: subject.call(inputs))], "the loss")
     finite(gradients(subject, inputs), "a gradient")
 
 

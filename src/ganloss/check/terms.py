@@ -126,7 +126,7 @@ def _guess(term: Any) -> Shape:
         return "translation"
     if {"fake", "real"} <= names:
         return "features"
-    if "log_variance" in names:
+    if any(word in name.lower() for name in names for word in ("log_var", "logvar", "lnvar")):
         return "gaussians"
     if "embeddings" in names:
         return "embeddings"
