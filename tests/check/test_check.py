@@ -1,8 +1,10 @@
 """The battery as a product: a newcomer's loss, its words, and its command."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ import ganloss as gl
 from ganloss._errors import UsageError
 from ganloss.check import check
 from ganloss.check.load import build, load
+from ganloss.penalties import Critic
 
 NEWCOMER = """
 from dataclasses import dataclass
@@ -36,6 +39,19 @@ class NotAValue(gl.ElementwisePair):
     def real_side(self, scores): return -scores
     def fake_side(self, scores): return scores
     def generator_side(self, scores): return -scores
+
+class Needy(gl.Term):
+    def __init__(self, depth, width, *more, height=1.0, data_range, **others): pass
+    def values(self, input, target): return input
+
+class Unfinished(gl.ElementwisePair):
+    def real_side(self, scores): return -scores
+
+class Refuses(gl.Term):
+    def __init__(self): raise RuntimeError("not today")
+    def values(self, input, target): return input
+
+NUMBER = 3.5
 
 def broken(x, y):
     return (x - y).square().sum()
@@ -115,13 +131,29 @@ def test_one_side_written_as_a_function(losses: Path):
         ("no_such_module:Loss", "could not be imported"),
         ("losses.py:Charbonnier(", "neither a name nor a call"),
         ("losses.py:Charbonnier(depth=3)", "could not be made"),
+        ("losses.py:Needy", "needs depth and width; write Needy(depth=..., width=...)"),
+        ("losses.py:Needy(depth=1)", "missing 1 required positional argument: 'width'"),
+        ("losses.py:Unfinished", "it does not define fake_side and generator_side"),
+        ("losses.py:Refuses", "Refuses() could not be made: RuntimeError: not today"),
+        ("losses.py:torch", "torch is of type module and no loss"),
+        ("losses.py:NUMBER", "3.5 is of type float and no loss"),
         ("losses.py:__import__('os')", "has no '__import__'"),
     ],
 )
-def test_mistakes_in_the_target_are_usage_errors(losses: Path, target: str, words: str):
-    done = run(target, cwd=losses.parent)
+def test_mistakes_in_the_target_are_usage_errors(
+    losses: Path, monkeypatch: pytest.MonkeyPatch, target: str, words: str
+):
+    monkeypatch.chdir(losses.parent)
+    with pytest.raises(UsageError, match=re.escape(words)):
+        check(load(target))
+
+
+def test_a_usage_error_is_a_sentence_and_ends_with_2(losses: Path):
+    done = run("losses.py:Needy", cwd=losses.parent)
     assert done.returncode == 2
-    assert words in done.stderr
+    assert "Needy is a class that needs depth and width; write Needy(depth=..., width=...)" in (
+        done.stderr
+    )
     assert "Traceback" not in done.stderr
 
 
@@ -134,6 +166,86 @@ def test_an_unknown_name_of_ours_gets_the_nearest():
         check(gl.L1(), "DiffAugment()")
 
 
+def test_a_generators_loss_that_compares_scores_is_given_both():
+    def g_loss(real: Tensor, fake: Tensor) -> Tensor:
+        return gl.Relativistic(gl.NonSaturating()).generator(real=real, fake=fake)
+
+    report = check(g_loss, "rgan.generator")
+    assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("names", ["real, fake", "fake_scores", "real_pred, fake_pred"])
+def test_one_side_of_a_pair_is_asked_what_it_is(names: str):
+    loss = eval(f"lambda {names}: {names.split(', ')[-1]}.mean()")  # functions of these names
+    with pytest.raises(UsageError, match=r"--as non-saturating\.discriminator or"):
+        check(loss)
+
+
+def test_images_may_be_called_fake_and_real():
+    def distance(fake: Tensor, real: Tensor) -> Tensor:
+        return gl.L1()(fake, real)
+
+    report = check(distance, "l1")
+    assert report.ok, str(report)
+
+
+def test_a_loss_without_words_of_its_own_is_called_by_its_class():
+    class Plain:
+        discriminator, generator = gl.Hinge().discriminator, gl.Hinge().generator
+
+    assert check(Plain()).subject == "Plain as a pair"
+
+
+@pytest.mark.parametrize(
+    ("thing", "words"),
+    [
+        (lambda x, y: None, "a NoneType was returned; nothing else was tried"),
+        (lambda x, y: (x - y).abs(), "a tensor of shape (5, 3, 8, 8) was returned; take its mean"),
+        (lambda critic, real, fake: critic.nothing, "AttributeError: "),
+    ],
+    ids=["nothing", "every element", "an error"],
+)
+def test_what_gives_no_number_is_told_once(thing: Any, words: str):
+    first, *others = check(thing).findings
+    assert words in first.detail
+    assert [finding.verdict for finding in others] == ["skipped"]  # not a dataclass
+
+
+def test_points_of_another_shape_are_told_before_all_they_spoil():
+    def of_images(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+        epsilon = torch.rand(len(real), 1, 1, 1)
+        return gl.R1()(critic, real=epsilon * real + (1 - epsilon) * fake.detach())
+
+    first = check(of_images).failed[0]
+    assert "the critic was given (4, 1, 4, 4) points for (4, 4) samples" in first.detail
+
+
+def test_a_pair_that_is_called_by_other_names_is_told_once_for_each_side():
+    class Positional:
+        def discriminator(self, d_real: Tensor, d_fake: Tensor) -> Tensor:
+            return d_fake.mean() - d_real.mean()
+
+        def generator(self, d_fake: Tensor) -> Tensor:
+            return -d_fake.mean()
+
+    failed = check(Positional()).failed
+    assert len(failed) == 2
+    assert all("unexpected keyword argument" in finding.detail for finding in failed)
+
+
+def test_a_gaussian_is_known_by_the_names_people_use():
+    def kl(mu: Tensor, logvar: Tensor) -> Tensor:
+        return gl.GaussianKL()(mu, logvar)
+
+    assert check(kl).ok, str(check(kl))
+
+
+def test_a_class_is_made_as_on_the_command_line():
+    assert check(gl.Hinge).ok
+    with pytest.raises(UsageError, match="FDivergence is a class that needs kind"):
+        check(gl.FDivergence)
+
+
 def test_expressions_take_literals_and_names_only():
     names = {"Relativistic": gl.Relativistic, "Hinge": gl.Hinge}
     made = build("Relativistic(Hinge(margin=2.0))", names, "ganloss")
@@ -141,6 +253,51 @@ def test_expressions_take_literals_and_names_only():
     for expression in ("Hinge().margin", "(lambda: 1)()", "[Hinge]"):
         with pytest.raises(UsageError):
             build(expression, names, "ganloss")
+
+
+def ssim(input: Tensor, target: Tensor) -> Tensor:
+    """Wang et al. 2004, eq. 13, as newcomers write it: the window shrinks for small images."""
+    if input.shape != target.shape or input.dim() != 4 or len(input) == 0:
+        raise ValueError("images (N, C, H, W) of one shape are needed")
+    if not input.is_floating_point():
+        raise TypeError("images of floating point numbers are needed")
+    size = min(11, *input.shape[2:])
+    weights = torch.exp(-((torch.arange(size).double() - size // 2) ** 2) / (2 * 1.5**2))
+    weights = weights / weights.sum()
+
+    def blur(x: Tensor) -> Tensor:
+        windows = x.unfold(2, size, 1).unfold(3, size, 1)
+        return torch.einsum("...ij,i,j->...", windows, weights, weights)
+
+    x, y = input.double(), target.double()
+    mean_x, mean_y = blur(x), blur(y)
+    var_x, var_y = blur(x**2) - mean_x**2, blur(y**2) - mean_y**2
+    covariance = blur(x * y) - mean_x * mean_y
+    c1, c2 = 0.01**2, 0.03**2
+    top = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    return 1 - (top / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))).mean()
+
+
+def test_images_suit_the_window_of_what_a_term_is_compared_with():
+    assert check(ssim, "ssim").ok, str(check(ssim, "ssim"))
+    wrong = check(lambda input, target: 2 * ssim(input, target), "ssim")
+    assert [f.check for f in wrong.failed] == ["Values and gradients are those of the reference"]
+    assert "instead of" in wrong.failed[0].detail  # numbers, not an error of ours
+
+
+def test_a_term_that_takes_nothing_is_told_why_for_images_and_vectors():
+    def reluctant(input: Tensor, target: Tensor) -> Tensor:
+        raise ValueError(f"I hate {input.dim()} dimensions")
+
+    (finding,) = check(reluctant).failed
+    assert "(2, 3, 64, 64): I hate 4 dimensions; (2, 6): I hate 2 dimensions" in finding.detail
+
+
+def test_warnings_of_torch_stay_out_of_the_terminal(tmp_path: Path):
+    (tmp_path / "mine.py").write_text("from torch.nn.functional import mse_loss\n")
+    done = run("mine.py:mse_loss", "--as", "mse", cwd=tmp_path)
+    assert "accepted silently: other batch sizes" in done.stdout
+    assert done.stderr == ""
 
 
 class LogOfSigmoid(gl.ElementwisePair):
@@ -223,7 +380,7 @@ def test_a_file_that_fails_when_it_is_imported_is_the_users(
 class TwiceDeclared(gl.ElementwisePair):
     batch_statistic = True
 
-    def real_side(self, scores):
+    def real_side(self, scores: Tensor) -> Tensor:
         return -scores
 
     fake_side = generator_side = real_side
@@ -232,10 +389,10 @@ class TwiceDeclared(gl.ElementwisePair):
 class Paired(gl.ElementwisePair):
     paired = True
 
-    def real_side(self, scores):
+    def real_side(self, scores: Tensor) -> Tensor:
         return -scores
 
-    def fake_side(self, scores):
+    def fake_side(self, scores: Tensor) -> Tensor:
         return scores
 
     generator_side = real_side

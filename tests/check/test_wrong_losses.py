@@ -12,6 +12,7 @@ import ganloss as gl
 from ganloss.check import check
 
 OURS = gl.NonSaturating()
+Maps = list[list[Tensor]]
 Critic = Callable[[Tensor], Tensor]
 
 
@@ -60,6 +61,43 @@ class FirstCountsMost(Pair):
         OURS.generator(fake=fake)
         ranks = torch.arange(len(fake), 0, -1, device=fake.device)
         return OURS.generator(fake=fake, fake_weight=ranks)
+
+
+class IgnoresFake(Pair):
+    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        OURS.discriminator(real=real, fake=fake)  # shapes are checked
+        return torch.nn.functional.softplus(-real.double()).mean()
+
+
+class DeclaresThatItIgnoresFake(Pair):
+    ignores_fake = True
+
+
+class GeneratorOfRealOnly(Pair):
+    def generator(self, *, fake: Tensor, real: Tensor | None = None) -> Tensor:
+        OURS.generator(fake=fake)
+        if real is None:
+            raise TypeError("real is needed")
+        return OURS.generator(fake=real)
+
+
+class HiddenSigmoid(Pair):
+    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        return OURS.discriminator(real=torch.sigmoid(real), fake=torch.sigmoid(fake))
+
+
+class DeclaresThatItSaturates(Pair):
+    saturates = True
+
+
+class DetachesScores(Pair):
+    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        return OURS.discriminator(real=real, fake=fake.detach())
+
+
+class LabelsSwapped(Pair):
+    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        return OURS.discriminator(real=fake, fake=real)
 
 
 class HalfAGradient(Pair):
@@ -135,6 +173,47 @@ def every_patch_in_full(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
     return slopes(lambda x: critic(x).reshape(len(x), -1).sum(1), real, fake)
 
 
+def steeper_and_steeper(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    return -slopes(critic, real, fake)
+
+
+def squares_of_each_patch(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    """The drift of ProGAN, which squares before the mean over patches."""
+    return critic(real.detach()).square().mean()
+
+
+def last_scale_only(critic: Any, real: Tensor, fake: Tensor) -> Tensor:
+    def last(x: Tensor) -> Tensor:
+        scores = critic(x)
+        return scores[-1] if isinstance(scores, list) else scores
+
+    return slopes(last, real, fake)
+
+
+class TwoSided:
+    """A penalty of all slopes but 1 that declares another."""
+
+    one_sided = True
+
+    def __call__(self, critic: Critic, *, real: Tensor, fake: Tensor) -> Tensor:
+        return slopes(critic, real, fake)
+
+
+class OneSided(TwoSided):
+    one_sided = False
+
+    def __call__(self, critic: Critic, *, real: Tensor, fake: Tensor) -> Tensor:
+        return gl.GradientPenalty(one_sided=True)(critic, real=real, fake=fake)
+
+
+class DeclaredOneSided(OneSided):
+    one_sided = True
+
+
+def one_sided_for_one_fake(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    return gl.GradientPenalty(one_sided=True)(critic, real=real, fake=fake.expand_as(real))
+
+
 class OfWeights:
     """Squares of all weights."""
 
@@ -153,6 +232,11 @@ class RootOfWeights(OfWeights):
         return super().of(weights).sqrt()
 
 
+class NegativeOfWeights(OfWeights):
+    def of(self, weights: Sequence[Tensor]) -> Tensor:
+        return -super().of(weights)
+
+
 class HalfOfWeights(OfWeights):
     def of(self, weights: Sequence[Tensor]) -> Tensor:
         return torch.stack([(w * w.detach()).sum() for w in weights]).sum()
@@ -160,6 +244,21 @@ class HalfOfWeights(OfWeights):
 
 def relative_to_the_target(input: Tensor, target: Tensor) -> Tensor:
     return gl.L1()(input, target) / target.abs().mean()
+
+
+def below_the_target_only(input: Tensor, target: Tensor) -> Tensor:
+    return gl.L1()(input.clamp(max=target), target)
+
+
+def below_the_features_only(*, fake: Maps, real: Maps) -> Tensor:
+    lower = [
+        [f.minimum(r) for f, r in zip(*pair, strict=True)] for pair in zip(fake, real, strict=True)
+    ]
+    return gl.FeatureMatching()(fake=lower, real=real)
+
+
+def of_small_variances(mean: Tensor, log_variance: Tensor) -> Tensor:
+    return gl.GaussianKL()(mean, log_variance.clamp(max=0))
 
 
 def largest_of_the_batch(input: Tensor, target: Tensor) -> Tensor:
@@ -177,6 +276,13 @@ WRONG = [
     (HidesNaN(), "NaN in an input is NaN in the loss, not a number that hides it (D)"),
     (Clips(), "The tensors passed in are left as they were (D)"),
     (FirstCountsMost(), "The order of the samples does not matter (G)"),
+    (IgnoresFake(), "Every input counts, unless it is declared to be ignored (D)"),
+    (DeclaresThatItIgnoresFake(), "Every input counts, unless it is declared to be ignored (D)"),
+    (GeneratorOfRealOnly(), "Every input counts, unless it is declared to be ignored (G)"),
+    (HiddenSigmoid(), "Scores are raw: where D is wrong by far it learns"),
+    (DeclaresThatItSaturates(), "Scores are raw: where D is wrong by far it learns"),
+    (DetachesScores(), "Gradients equal finite differences (D)"),
+    (LabelsSwapped(), "Steps of D bring real scores above fake ones"),
     (HalfAGradient(), "Gradients equal finite differences (G)"),
     (SumsItsValues(), 'reduction="none" gives one number per sample, whose mean is the loss (G)'),
     (AveragesScales(), "A list of scales has the sum of their losses"),
@@ -193,11 +299,60 @@ WRONG = [
     (silent_without_gradients, "Misuse raises"),
     (a_point_for_each_coordinate, "Points between real and fake lie on the line"),
     (every_patch_in_full, "A critic of patches counts the mean of its patches"),
+    (squares_of_each_patch, "A critic of patches counts the mean of its patches"),
+    (last_scale_only, "A critic of several scales counts the sum of their scores"),
+    (steeper_and_steeper, "Minimising it flattens a steep critic"),
+    (TwoSided(), "A flat critic costs nothing only if one_sided is declared"),
+    (OneSided(), "A flat critic costs nothing only if one_sided is declared"),
+    (one_sided_for_one_fake, "Misuse raises"),
+    (NegativeOfWeights(), "Minimising it shrinks large weights"),
     (RootOfWeights(), "Weights of zero get finite gradients"),
     (HalfOfWeights(), "Gradients by the weights equal finite differences"),
     (relative_to_the_target, "Degenerate inputs"),
+    (below_the_target_only, "The loss is least where input and target agree"),
+    (below_the_features_only, "The loss is least where input and target agree"),
+    (of_small_variances, "The loss is least where input and target agree"),
     (largest_of_the_batch, "The loss of a batch is the mean over its samples"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("thing", "words"),
+    [
+        (HiddenSigmoid(), "at -30 and 30: is a sigmoid or tanh inside?"),
+        (DetachesScores(), "by fake: 0 instead of "),
+        (LabelsSwapped(), "below fake ones, where they should lie above: is a sign wrong, or are"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_finding_says_where_to_look(thing: object, words: str) -> None:
+    assert any(words in finding.detail for finding in check(thing).failed), str(check(thing))
+
+
+def test_a_detached_score_is_not_called_a_sigmoid() -> None:
+    assert not any("sigmoid" in finding.detail for finding in check(DetachesScores()).failed)
+
+
+def test_an_epsilon_that_keeps_a_dead_critic_harmless_is_no_other_penalty() -> None:
+    def usual(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+        x = torch.lerp(fake.detach(), real, torch.rand(len(real), *[1] * (real.dim() - 1)).to(real))
+        with torch.autocast("cpu", enabled=False):
+            x = x.requires_grad_(True)
+            scores = critic(x).flatten(1).mean(1) if critic(x).dim() > 1 else critic(x)
+            (slope,) = torch.autograd.grad(scores.sum(), x, create_graph=True)
+        return ((slope.flatten(1).square().sum(1) + 1e-12).sqrt() - 1).square().mean()
+
+    failed = [finding.check for finding in check(usual, "wgan-gp").failed]
+    assert all(sentence.startswith("Misuse raises") for sentence in failed), failed
+
+
+def test_a_one_sided_penalty_is_compared_where_it_is_not_zero() -> None:
+    def twice(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+        value = gl.GradientPenalty(one_sided=True)(critic, real=real, fake=fake)
+        return 2 * value - value.detach()  # the right value with twice its gradient
+
+    report = check(twice, "GradientPenalty(one_sided=True)")
+    assert any("instead of" in f.detail and "those of the ref" in f.check for f in report.failed)
 
 
 def name_of(thing: object) -> str:
@@ -210,6 +365,31 @@ def test_a_single_mistake_is_told_by_its_check(thing: object, sentence: str) -> 
     assert any(finding.check.startswith(sentence) for finding in report.failed), str(report)
 
 
-@pytest.mark.parametrize("thing", [Pair(), slopes, OfWeights()], ids=name_of)
+class DeclaredToIgnoreFake(IgnoresFake):
+    ignores_fake = True
+
+
+def r1_of_x(D: Critic, x: Tensor) -> Tensor:
+    return gl.R1()(D, real=x)
+
+
+def slopes_by_other_names(net_d: Critic, images: Tensor, generated: Tensor) -> Tensor:
+    return slopes(net_d, images, generated)
+
+
+CORRECT = [
+    Pair(),
+    slopes,
+    r1_of_x,
+    slopes_by_other_names,
+    DeclaredOneSided(),
+    OfWeights(),
+    DeclaredToIgnoreFake(),
+    gl.FDivergence("total-variation"),
+    gl.BoundaryEquilibrium(),
+]
+
+
+@pytest.mark.parametrize("thing", CORRECT, ids=name_of)
 def test_control_without_a_mistake_nothing_fails(thing: object) -> None:
     assert check(thing).failed == []

@@ -4,7 +4,7 @@ import pytest
 
 import ganloss as gl
 from conformance import class_formulas, formulas, term_formulas
-from ganloss.check import check
+from ganloss.check import check, example
 from ganloss.check.load import build
 
 EVERY = [*formulas.LOSSES, *formulas.PENALTIES, *formulas.OF_WEIGHTS]
@@ -30,7 +30,5 @@ def test_the_battery_holds(expression: str) -> None:
 
 @pytest.mark.parametrize("name", ["perceptual", "style", "lpips", "cosine"])
 def test_the_battery_holds_for_usual_arguments(name: str) -> None:
-    from ganloss.check import _reference
-
-    report = check(_reference(name)[0], name)
+    report = check(example(name), name)
     assert report.ok, str(report)

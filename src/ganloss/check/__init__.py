@@ -4,18 +4,19 @@
 values with ours as well. ``ganloss check losses.py:MyLoss`` is the same from the command line.
 """
 
-from collections.abc import Mapping
+import warnings
 from typing import Any, cast
 
+from ganloss._errors import UsageError
 from ganloss.check._report import Finding as Finding
 from ganloss.check._report import Report as Report
-from ganloss.losses import LOSSES
-from ganloss.penalties import PENALTIES
+from ganloss.check.load import made
+from ganloss.check.ours import Kind, find
+from ganloss.check.ours import example as example
+from ganloss.penalties import Penalty
 from ganloss.terms import TERMS
 
 __all__ = ["Finding", "Report", "check"]
-
-_REGISTRIES = (LOSSES, PENALTIES, TERMS)
 
 
 def check(thing: Any, like: str | None = None) -> Report:
@@ -23,13 +24,15 @@ def check(thing: Any, like: str | None = None) -> Report:
 
     Args:
         thing: an object with ``discriminator(real=, fake=)`` and ``generator(fake=)``, a penalty
-            ``(critic, real=, fake=)``, or a term ``(input, target)``; functions will do.
+            ``(critic, real=, fake=)``, or a term ``(input, target)``; functions will do, and a
+            class is made with its defaults.
         like: name of ours that it should agree with, e.g. ``"psnr"``, ``"gp"``,
-            ``"least-squares"``, ``"LeastSquares(-1, 1, 0)"``; for one side of a pair written as a
-            function ``"hinge.discriminator"`` or ``"hinge.generator"``.
+            ``"least-squares"``, ``"LeastSquares(-1, 1, 0)"``; of a game such as ``"wgan-gp"`` or
+            ``"vanilla"`` its pair or its penalty; for one side of a pair written as a function
+            ``"hinge.discriminator"`` or ``"hinge.generator"``.
 
     Raises:
-        UsageError: an unknown name.
+        UsageError: an unknown name, one of another kind of loss, or what is no loss at all.
 
     >>> from ganloss import Hinge
     >>> check(Hinge()).ok
@@ -37,89 +40,63 @@ def check(thing: Any, like: str | None = None) -> Report:
     >>> print(check(lambda x, y: (x - y).abs().sum()).failed[0].check)
     A batch written twice has the same loss, unless its size is declared to matter
     """
-    from ganloss.check import pairs, penalties, terms
-    from ganloss.penalties import Penalty
+    with warnings.catch_warnings():
+        # Inputs are odd on purpose, and whether a loss takes them is told by the findings.
+        warnings.simplefilter("ignore")
+        return _check(thing, like)
 
-    name = getattr(thing, "__name__", None) or repr(thing)
-    reference, side, shape = _reference(like)
-    shape = shape or terms.shape_of(thing)
-    against = f", compared with {like}" if like else ""
-    if side is not None:
-        findings = pairs.check_side(thing, reference, cast("pairs.Player", side))
-        return Report(f"{name} as a {side}'s loss{against}", findings)
-    if shape is None and hasattr(thing, "discriminator") and hasattr(thing, "generator"):
+
+def _check(thing: Any, like: str | None) -> Report:
+    from ganloss.check import pairs, penalties, terms
+
+    thing = made(thing)
+    name = _name(thing)
+    kind = _kind(thing, name)
+    ours = None if like is None else find(like, kind)
+    reference, against = None, ""
+    if ours is not None:
+        reference = ours.thing
+        against = f", compared with {like}" + ("" if like == ours.entry else f", {reference!r}")
+    shape = terms.shape_of(thing if ours is None or ours.entry not in TERMS else reference)
+    if ours is not None and ours.side is not None:
+        findings = pairs.check_side(thing, reference, cast("pairs.Player", ours.side))
+        return Report(f"{name} as a {ours.side}'s loss{against}", findings)
+    if shape is None and kind == "pair":
         return Report(f"{name} as a pair{against}", pairs.check_pair(thing, reference))
-    if isinstance(thing, Penalty) or isinstance(reference, Penalty) or _takes_a_critic(thing):
+    if kind == "penalty" or isinstance(reference, Penalty):
         return Report(f"{name} as a penalty{against}", penalties.check_penalty(thing, reference))
+    if reference is None and terms.looks_like_a_side(thing):
+        raise UsageError(
+            f"{name} takes scores or samples called real and fake, which may be several things; "
+            "say which of ours it is like: for one side of a pair "
+            "--as non-saturating.discriminator or --as wasserstein.generator, for maps of "
+            'features --as feature-matching, for images --as l1 (in Python like="...")'
+        )
     findings = terms.check_term(thing, reference, shape)
     return Report(f"{name} as a term{against}", findings)
+
+
+def _name(thing: Any) -> str:
+    """As it is written: a function's name, or the repr of a value."""
+    plain = type(thing).__repr__ is object.__repr__ or "\n" in repr(thing)
+    default = type(thing).__name__ if plain else repr(thing)
+    return str(getattr(thing, "__name__", default))
+
+
+def _kind(thing: Any, name: str) -> Kind:
+    if hasattr(thing, "discriminator") and hasattr(thing, "generator"):
+        return "pair"
+    if not callable(thing):
+        raise UsageError(
+            f"{name} is of type {type(thing).__name__} and no loss: it cannot be called, and has "
+            "not both .discriminator(real=, fake=) and .generator(fake=)"
+        )
+    return "penalty" if isinstance(thing, Penalty) or _takes_a_critic(thing) else "function"
 
 
 def _takes_a_critic(thing: Any) -> bool:
     from ganloss.check._subject import parameters
 
     first = next(iter(parameters(thing)), "").lower()
-    return any(word in first for word in ("critic", "disc", "crit", "netd")) or first == "d"
-
-
-def _reference(like: str | None) -> tuple[Any, str | None, Any]:
-    """Find ours of that name, the side that is meant, and how it is called."""
-    if like is None:
-        return None, None, None
-    from ganloss._errors import UsageError
-    from ganloss._lazy import suggest
-    from ganloss.augment import DiffAugment
-    from ganloss.check.terms import SHAPES
-
-    classes = {cls.__name__: cls for registry in _REGISTRIES for cls in registry.values()}
-    arguments: dict[str, type] = {"DiffAugment": DiffAugment}
-    entries = {name: cls for registry in _REGISTRIES for name, cls in registry.items()}
-    name, _, side = like.partition(".") if "(" not in like else (like, "", "")
-    if side and side not in ("discriminator", "generator"):
-        raise UsageError(f"a pair has no side {side!r}; use .discriminator or .generator")
-    if name not in entries and name not in classes and "(" not in name:
-        hint = suggest(name, [*classes, *entries])
-        raise UsageError(f"there is no loss {like!r}{hint}; see `ganloss losses list`")
-    found = _build(name, entries, classes | arguments)
-    entry = next((key for key, cls in entries.items() if isinstance(found, cls)), None)
-    if entry is None:
-        raise UsageError(f"{like!r} is no loss, penalty or term; see `ganloss losses list`")
-    return found, side or None, SHAPES.get(entry)
-
-
-def example(name: str) -> Any:
-    """Make an entry of a registry by its name, with the usual arguments where it needs any.
-
-    >>> example("boundary-equilibrium").k
-    0.5
-    """
-    from ganloss.augment import DiffAugment
-
-    entries = {name: cls for registry in _REGISTRIES for name, cls in registry.items()}
-    classes = {cls.__name__: cls for cls in (*entries.values(), DiffAugment)}
-    return _build(name, entries, classes)
-
-
-def _build(name: str, entries: Mapping[str, type], classes: Mapping[str, type]) -> Any:
-    from ganloss.check.load import build
-
-    cls = entries.get(name)
-    expression = name if cls is None else _EXAMPLES.get(name, cls.__name__)
-    return build(expression, dict(classes), "ganloss")
-
-
-#: Entries that cannot be made without arguments, with the usual ones.
-_EXAMPLES = {
-    "relativistic": "Relativistic(NonSaturating())",
-    "relativistic-average": "RelativisticAverage(NonSaturating())",
-    "mmd": 'MaximumMeanDiscrepancy("rational-quadratic")',
-    "boundary-equilibrium": "BoundaryEquilibrium(k=0.5)",
-    "f-divergence": 'FDivergence("kl")',
-    "lecam": "LeCam(real_average=1.0, fake_average=-1.0)",
-    "consistency": "Consistency(DiffAugment())",
-    "cosine": "Cosine(dim=1)",
-    "perceptual": 'Perceptual(pretrained="random", value_range=(0, 1))',
-    "style": 'Style(pretrained="random", value_range=(0, 1))',
-    "lpips": 'LPIPS(pretrained="random", value_range=(0, 1))',
-    "mel": "MelSpectrogram(sample_rate=22050)",
-}
+    words = ("critic", "disc", "crit", "netd", "net_d")
+    return any(word in first for word in words) or first == "d"

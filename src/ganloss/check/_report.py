@@ -15,6 +15,10 @@ class Wrong(Exception):
     """A property does not hold; the message says what was found."""
 
 
+class Unusable(Wrong):
+    """Nothing else can be tried: what is checked gives no number for ordinary inputs."""
+
+
 class NotApplicable(Exception):
     """A property makes no sense here; the message says why."""
 
@@ -89,21 +93,44 @@ def examine(subject: S, properties: Iterable[Property[S]], where: str = "") -> l
         subject: what is checked.
         properties: functions of it; the first paragraph of a docstring is its sentence.
         where: added to each sentence, e.g. the player.
+
+    Returns:
+        One finding for each, up to the first that leaves nothing else to try.
     """
-    return [_examine(subject, prop, where) for prop in properties]
+    findings: list[Finding] = []
+    for prop in properties:
+        try:
+            findings.append(_examine(subject, prop, where))
+        except Unusable as reason:
+            return [*findings, Finding(_sentence(prop, where), "failed", str(reason))]
+    return findings
+
+
+def _sentence(prop: Property[S], where: str) -> str:
+    first = (prop.__doc__ or prop.__name__).partition("\n\n")[0]
+    sentence = " ".join(first.split()).rstrip(".")
+    return f"{sentence} ({where})" if where else sentence
+
+
+def in_short(error: Exception) -> str:
+    """Kind and words of an error, on one line.
+
+    >>> in_short(ValueError("too\\n long"))
+    'ValueError: too long'
+    """
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def _examine(subject: S, prop: Property[S], where: str) -> Finding:
-    first = (prop.__doc__ or prop.__name__).partition("\n\n")[0]
-    sentence = " ".join(first.split()).rstrip(".")
-    sentence = f"{sentence} ({where})" if where else sentence
+    sentence = _sentence(prop, where)
     try:
         prop(subject)
+    except Unusable:
+        raise
     except Wrong as wrong:
         return Finding(sentence, "failed", str(wrong))
     except NotApplicable as reason:
         return Finding(sentence, "skipped", str(reason))
     except Exception as error:  # whatever a stranger's loss raises is a finding, not our failure
-        detail = " ".join(str(error).split())[:300]
-        return Finding(sentence, "failed", f"{type(error).__name__}: {detail}")
+        return Finding(sentence, "failed", in_short(error))
     return Finding(sentence, "ok")

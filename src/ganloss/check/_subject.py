@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from ganloss.check._report import Wrong
+from ganloss.check._report import Unusable, Wrong, in_short
 
 #: Arguments by name: tensors, or lists of them.
 Inputs: TypeAlias = Mapping[str, Any]
@@ -24,6 +24,7 @@ class Subject:
         draw: gives float64 inputs for a number of samples and a seed.
         learns: names of the inputs it sends gradients to.
         constants: names of the inputs it must send none to.
+        ignored: names of the inputs that are declared to play no role.
         none: gives the loss of each sample ``(N,)``, where there is such a thing.
         batch_statistic: declares that there is none.
         compares_samples: declares that the number of samples is part of the formula.
@@ -31,13 +32,14 @@ class Subject:
         smallest_batch: declares how many samples are needed.
         degenerate: inputs by name on which losses like to break.
         misuses: inputs by name that must raise.
-        least: inputs at which the loss should be least, and others to compare with.
+        least: inputs at which the loss should be least, and others on every side of them.
     """
 
     call: Callable[[Inputs], Tensor]
     draw: Callable[[int, int], Inputs]
     learns: Sequence[str]
     constants: Sequence[str] = ()
+    ignored: Sequence[str] = ()
     none: Callable[[Inputs], Tensor] | None = None
     batch_statistic: bool = False
     compares_samples: bool = False
@@ -60,6 +62,28 @@ def tensors(inputs: Inputs, names: Sequence[str] | None = None) -> list[Tensor]:
     """All tensors, or those of some names, in order."""
     chosen = {name: inputs[name] for name in (inputs if names is None else names)}
     return [leaf for leaf in tree_leaves(chosen) if isinstance(leaf, Tensor)]
+
+
+def one_number(call: Callable[[], Any]) -> Tensor:
+    """Call for a loss.
+
+    Raises:
+        Unusable: it fails, or gives something else.
+    """
+    try:
+        loss = call()
+    except Exception as error:  # whatever a stranger's loss raises
+        raise Unusable(f"{in_short(error)}; nothing else was tried") from error
+    if not isinstance(loss, Tensor):
+        raise Unusable(f"a {type(loss).__name__} was returned; nothing else was tried")
+    if loss.dim() != 0:
+        raise Unusable(f"a tensor of shape {tuple(loss.shape)} was returned; take its mean")
+    return loss
+
+
+def tensors_named(inputs: Inputs, names: Sequence[str]) -> list[str]:
+    """Name of the input that each of these tensors belongs to."""
+    return [name for name in names for _ in tensors(inputs, [name])]
 
 
 def gradients(subject: Subject, inputs: Inputs) -> list[Tensor]:

@@ -1,7 +1,8 @@
 """Finding what is to be checked: ``module:Name``, a file, or an expression over public names."""
 
 import ast
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ganloss._errors import UsageError
@@ -49,7 +50,7 @@ def build(expression: str, names: Mapping[str, Any], where: str) -> Any:
         tree = ast.parse(expression, mode="eval").body
     except SyntaxError as error:
         raise UsageError(f"{expression!r} is neither a name nor a call like Name(1.0)") from error
-    return _made(_value(tree, names, where), expression)
+    return made(_value(tree, names, where))
 
 
 def _value(node: ast.expr, names: Mapping[str, Any], where: str) -> Any:
@@ -59,33 +60,57 @@ def _value(node: ast.expr, names: Mapping[str, Any], where: str) -> Any:
         return names[node.id]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         function = _value(node.func, names, where)
-        positional = [_made(_value(arg, names, where), where) for arg in node.args]
-        keywords = {str(k.arg): _made(_value(k.value, names, where), where) for k in node.keywords}
-        try:
-            return function(*positional, **keywords)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"{ast.unparse(node)} could not be made: {error}") from error
+        positional = [made(_value(arg, names, where)) for arg in node.args]
+        keywords = {str(k.arg): made(_value(k.value, names, where)) for k in node.keywords}
+        return _called(function, keywords, ast.unparse(node), *positional)
     try:
         return ast.literal_eval(node)
     except ValueError as error:
         raise UsageError(f"{ast.unparse(node)!r} is neither a name nor a literal") from error
 
 
-def _made(value: Any, expression: str) -> Any:
-    """Make an object of a class, with the usual arguments where it has no defaults."""
+def made(value: Any) -> Any:
+    """Make an object of a class, with the usual arguments where it has no defaults.
+
+    Raises:
+        UsageError: the class needs further arguments, lacks methods, or cannot be made.
+
+    >>> import ganloss as gl
+    >>> made(gl.PSNR)
+    PSNR(data_range=1.0)
+    >>> made(gl.FDivergence)
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: FDivergence is a class that needs kind; write FDivergence(kind=...)
+    """
     if not isinstance(value, type):
         return value
-    import inspect
+    name, needed = value.__name__, _required(value)
+    if missing := sorted(getattr(value, "__abstractmethods__", ())):
+        raise UsageError(f"the class {name} is unfinished: it does not define {_listed(missing)}")
+    if unknown := [n for n in needed if n not in _USUAL]:
+        call = ", ".join(f"{n}=..." for n in unknown)
+        raise UsageError(f"{name} is a class that needs {_listed(unknown)}; write {name}({call})")
+    return _called(value, {n: _USUAL[n] for n in needed}, f"{name}()")
 
-    needed = {
-        name: _USUAL[name]
-        for name, p in inspect.signature(value).parameters.items()
-        if p.default is p.empty and name in _USUAL
-    }
+
+def _required(cls: type) -> list[str]:
+    """Names of the arguments that an object cannot be made without."""
     try:
-        return value(**needed)
-    except TypeError as error:
-        raise UsageError(
-            f"{value.__name__} could not be made without arguments ({error}); write them, e.g. "
-            f"'{expression}(margin=1.0)'"
-        ) from error
+        found = inspect.signature(cls).parameters
+    except ValueError:  # a class written in C
+        return []
+    various = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [n for n, p in found.items() if p.default is p.empty and p.kind not in various]
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _called(
+    function: Callable[..., Any], keywords: Mapping[str, Any], text: str, *positional: Any
+) -> Any:
+    try:
+        return function(*positional, **keywords)
+    except Exception as error:  # whatever the code of a user raises
+        raise UsageError(f"{text} could not be made: {type(error).__name__}: {error}") from error

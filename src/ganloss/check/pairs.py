@@ -27,11 +27,12 @@ def check_pair(pair: Any, reference: Any = None) -> list[Finding]:
     >>> {finding.verdict for finding in check_pair(Wasserstein())} <= {"ok", "skipped"}
     True
     """
-    findings: list[Finding] = []
+    found: list[list[Finding]] = []
     for player in ("discriminator", "generator"):
         other = None if reference is None else _subject(reference, player)
-        findings += _check_player(_subject(pair, player), other, player)
-    return [*findings, *examine(pair, _OF_BOTH)]
+        found.append(_check_player(_subject(pair, player), other, player))
+    usable = all(len(findings) > 1 for findings in found)
+    return [*found[0], *found[1], *examine(pair, _OF_BOTH if usable else (is_a_value,))]
 
 
 def check_side(function: Callable[..., Tensor], reference: Any, player: Player) -> list[Finding]:
@@ -43,7 +44,8 @@ def check_side(function: Callable[..., Tensor], reference: Any, player: Player) 
     True
     """
     call = _by_name(function, player)
-    subject = _subject_of_calls(call, None, player, needs_real=player == "discriminator")
+    needs_real = player == "discriminator" or _generator_needs_real(reference)
+    subject = _subject_of_calls(call, None, player, needs_real=needs_real)
     return _check_player(subject, _subject(reference, player), player)
 
 
@@ -66,6 +68,7 @@ def _subject(pair: Any, player: Player) -> Subject:
         partial(method, reduction="none") if accepts(method, "reduction") else None,
         player,
         needs_real=needs_real,
+        ignores_fake=player == "discriminator" and bool(getattr(pair, "ignores_fake", False)),
         batch_statistic=statistic,
         compares_samples=bool(getattr(pair, "compares_samples", False)),
         smallest_batch=int(getattr(pair, "smallest_batch", 1)),
@@ -104,6 +107,7 @@ def _subject_of_calls(
     player: Player,
     *,
     needs_real: bool,
+    ignores_fake: bool = False,
     batch_statistic: bool = False,
     compares_samples: bool = False,
     smallest_batch: int = 1,
@@ -136,6 +140,7 @@ def _subject_of_calls(
         lambda inputs: call(**inputs),
         draw,
         learns=needed if player == "discriminator" else ("fake",),
+        ignored=("fake",) if ignores_fake else (),
         none=None if none is None else lambda inputs: none(**inputs),
         batch_statistic=batch_statistic,
         compares_samples=compares_samples,
@@ -159,8 +164,11 @@ def _learning_parts_the_scores(pair: Any) -> None:
     real, fake = _taught(pair, *torch.zeros(2, 8, dtype=torch.float64))
     gap = (real - fake).mean().item()
     if not sign * gap > 0.1:
-        side = "below" if sign < 0 else "above"
-        raise Wrong(f"after 100 steps of D real scores lie {sign * gap:.3g} {side} fake ones")
+        found, wanted = ("above", "below") if sign < 0 else ("below", "above")
+        raise Wrong(
+            f"after 100 steps of D real scores lie {-sign * gap:.3g} {found} fake ones, where "
+            f"they should lie {wanted}: is a sign wrong, or are labels swapped?"
+        )
     slope = _slope_of_g(pair, real, fake)
     if not (sign * slope < 0).all():
         verb = "lowers" if sign > 0 else "raises"
@@ -199,6 +207,33 @@ def _learning_parts_the_features(pair: Any) -> None:
     answer = pair.discriminator(real=real, fake=fake - 0.01 * slope / slope.norm())
     if not answer > after:
         raise Wrong("a step of G lowers D's loss as well: the players want the same")
+
+
+def _scores_are_raw(pair: Any) -> None:
+    """Scores are raw: where D is wrong by far it learns, unless it is declared to saturate."""
+    if getattr(pair, "scores_are_features", False):
+        raise NotApplicable("features have no up or down")
+    one = torch.ones(4, dtype=torch.float64)
+    low, high, near = (_slopes_of_d(pair, -x * one, x * one) for x in (30.0, -30.0, 0.0))
+    # Where D is right by far it need not learn; at one of the ends it is wrong.
+    far = {name: max(low[name], high[name]) for name in near}
+    faint = [name for name in far if near[name] > 0 and not far[name] > 1e-6 * near[name]]
+    if getattr(pair, "ignores_fake", False):
+        faint = [name for name in faint if name != "fake"]
+    declared = bool(getattr(pair, "saturates", False))
+    if faint and not declared:
+        name = faint[0]
+        raise Wrong(
+            f"D's gradient by {name} is {near[name]:.3g} where {name} scores are 0, and at most "
+            f"{far[name]:.3g} at -30 and 30: is a sigmoid or tanh inside? Scores come without"
+        )
+    if declared and not faint:
+        raise Wrong("saturates is declared, and D learns where it is wrong by far")
+
+
+def _slopes_of_d(pair: Any, real: Tensor, fake: Tensor) -> dict[str, float]:
+    found = gradients(_subject(pair, "discriminator"), {"real": real, "fake": fake})
+    return {name: slope.norm().item() for name, slope in zip(("real", "fake"), found, strict=True)}
 
 
 def _scales_add_up(pair: Any) -> None:
@@ -260,6 +295,7 @@ def _real_scores_of_g_are_as_declared(pair: Any) -> None:
 
 _OF_BOTH = (
     _learning_parts_the_scores,
+    _scores_are_raw,
     _scales_add_up,
     _shape_does_not_matter,
     _pairing_is_as_declared,

@@ -1,18 +1,28 @@
 """Checks of penalties: what a linear critic must give, and what must not be touched."""
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from functools import partial
+from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.gradcheck import GradcheckError
+from torch.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 
 from ganloss.check._report import Finding, NotApplicable, Wrong, examine
-from ganloss.check._subject import finite, normal, parameters, same
+from ganloss.check._subject import finite, normal, one_number, same
+from ganloss.check.critics import (
+    FLAT,
+    STEEP,
+    Penalised,
+    by_name,
+    linear_critic,
+    seeded,
+    slopes_of,
+    small_network,
+    two_batches,
+)
 from ganloss.check.properties import is_a_value
-
-#: A penalty as it is checked: ``penalty(critic, real=, fake=)``.
-Penalised: TypeAlias = "_Call"
 
 
 def check_penalty(penalty: Any, reference: Any = None) -> list[Finding]:
@@ -26,11 +36,11 @@ def check_penalty(penalty: Any, reference: Any = None) -> list[Finding]:
     >>> check_penalty(constant)[0].detail
     'it has no graph: pass create_graph=True to autograd.grad'
     """
-    call = _by_name(penalty)
+    call = by_name(penalty)
     weights_only = getattr(penalty, "of_weights", False)
     findings = examine(call, _OF_WEIGHTS if weights_only else _EVERY)
     if reference is not None:
-        other = _by_name(reference)
+        other = by_name(reference)
 
         def agrees(subject: Penalised) -> None:
             """Values and gradients are those of the reference."""
@@ -40,72 +50,56 @@ def check_penalty(penalty: Any, reference: Any = None) -> list[Finding]:
     return [*findings, *examine(penalty, [is_a_value])]
 
 
-def _by_name(penalty: Any) -> Penalised:
-    """Call by ``real=`` and ``fake=``, or by parameters whose names say so, or in order."""
-    names = list(parameters(penalty))
-    real = next((n for n in names if "real" in n.lower()), None)
-    fake = next((n for n in names if "fake" in n.lower() or "gen" in n.lower()), None)
-
-    return _Call(penalty, real, fake)
-
-
-class _Call:
-    """A penalty called by ``real=`` and ``fake=``, with what it declares about itself."""
-
-    def __init__(self, penalty: Any, real: str | None, fake: str | None) -> None:
-        self._penalty, self._real, self._fake = penalty, real, fake
-        self.differentiates = bool(getattr(penalty, "differentiates", True))
-        self.adds_noise = bool(getattr(penalty, "adds_noise", False))
-        self.batch_statistic = bool(getattr(penalty, "batch_statistic", False))
-
-    def __call__(self, critic: Callable[..., Any], *, real: Tensor, fake: Tensor) -> Tensor:
-        samples = {self._real: real} if self._real else {}
-        samples |= {self._fake: fake} if self._fake else {}
-        if not samples:
-            return self._penalty(critic, real, fake)
-        return self._penalty(critic, **samples)
-
-
-def _seeded(penalty: Penalised, critic: Callable[..., Any], **samples: Tensor) -> Tensor:
-    """Call a penalty with the same random numbers each time."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return penalty(critic, **samples)
-
-
-def _linear(shape: tuple[int, ...], norm: float) -> Callable[[Tensor], Tensor]:
-    weight = normal(*shape, seed=9)
-    weight = weight * (norm / weight.norm())
-    return lambda x: (x * weight.to(x.dtype)).flatten(1).sum(1)
-
-
-def _samples(count: int, *shape: int) -> dict[str, Tensor]:
-    return {"real": normal(count, *shape, seed=1), "fake": normal(count, *shape, seed=2)}
-
-
-def _network() -> nn.Sequential:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 1)).double()
-
-
-def _slopes(loss: Tensor, parameters: list[Tensor]) -> tuple[Tensor, ...]:
-    """Gradients of the parameters, zeros where there is none."""
-    return torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
-
-
 def _gives_one_number(penalty: Penalised) -> None:
     """The penalty is one finite number that teaches the critic."""
-    network = _network()
-    loss = penalty(network, **_samples(4, 4))
-    if loss.dim() != 0:
-        raise Wrong(f"a tensor of shape {tuple(loss.shape)} was returned")
-    finite([loss], "the penalty")
-    if not loss.requires_grad:
-        raise Wrong("it has no graph: pass create_graph=True to autograd.grad")
-    slopes = _slopes(loss, list(network.parameters()))
-    if not any(slope.any() for slope in slopes):
+    given: list[Tensor] = []
+
+    def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        given.extend(inputs)
+
+    taught = False
+    for scale in (FLAT, STEEP):  # a one-sided penalty teaches on one side only
+        network = small_network(scale)
+        network.register_forward_pre_hook(keep)
+        loss = one_number(partial(penalty, network, **two_batches(4, 4)))
+        _check_points(given)
+        finite([loss], "the penalty")
+        if not loss.requires_grad:
+            raise Wrong("it has no graph: pass create_graph=True to autograd.grad")
+        slopes = slopes_of(loss, list(network.parameters()))
+        taught = taught or any(bool(slope.any()) for slope in slopes)
+    if not taught:
         raise Wrong("no parameter of the critic gets a gradient")
+
+
+def _check_points(given: Sequence[Tensor]) -> None:
+    """Raise for what epsilon of shape (N, 1, 1, 1) makes of (N, D), by broadcasting."""
+    for x in given:
+        if x.shape[1:] != (4,):
+            raise Wrong(
+                f"the critic was given {tuple(x.shape)} points for (4, 4) samples; samples may be "
+                "of any rank, so give epsilon the shape (N, 1, ...) with as many dimensions"
+            )
+
+
+def _steep_critics_are_flattened(penalty: Penalised) -> None:
+    """Minimising it flattens a steep critic: steeper ones have larger penalties."""
+    values = [seeded(penalty, small_network(s), **two_batches(4, 4)).item() for s in (1e2, 1e3)]
+    if not values[1] > values[0]:
+        raise Wrong(f"{values[0]:.6g} for a steep critic, {values[1]:.6g} for one ten times so")
+
+
+def _one_sided_is_as_declared(penalty: Penalised) -> None:
+    """A flat critic costs nothing only if one_sided is declared."""
+    if penalty.one_sided is None:
+        raise NotApplicable("declares nothing")
+    none, little = (
+        seeded(penalty, linear_critic((4,), norm), **two_batches(4, 4)) for norm in (0.0, 0.0123)
+    )
+    if penalty.one_sided and none.any():
+        raise Wrong(f"one_sided is declared, and a flat critic has the penalty {none.item():.6g}")
+    if not penalty.one_sided and not little.any():
+        raise Wrong("one_sided is declared False, and an almost flat critic costs nothing")
 
 
 def _doubling_changes_nothing(penalty: Penalised) -> None:
@@ -115,12 +109,12 @@ def _doubling_changes_nothing(penalty: Penalised) -> None:
     if penalty.adds_noise and not penalty.differentiates:
         rows, tolerance = 20_000, 0.1  # right in the mean only: five standard errors
     for norm in (0.5, 1.0, 3.0):
-        critic, samples = _linear((4,), norm), _samples(rows, 4)
+        critic, samples = linear_critic((4,), norm), two_batches(rows, 4)
         expected = penalty(critic, **samples)
         for times in (2, 16):
             more = {k: v.repeat(times, 1) for k, v in samples.items()}
             if penalty.differentiates:
-                more = _samples(times, 4)
+                more = two_batches(times, 4)
             found = penalty(critic, **more)
             same(found, expected, f"{times} times the samples, gradient norm {norm}", tolerance)
 
@@ -129,7 +123,7 @@ def _shape_changes_nothing(penalty: Penalised) -> None:
     """The shape of a sample does not matter: the norm runs over everything but the batch."""
     for norm in (0.5, 1.0, 3.0):
         results = {
-            shape: _seeded(penalty, _linear(shape, norm), **_samples(4, *shape))
+            shape: seeded(penalty, linear_critic(shape, norm), **two_batches(4, *shape))
             for shape in ((12,), (3, 4), (3, 2, 2), (1, 3, 2, 2))
         }
         for shape, found in results.items():
@@ -138,27 +132,29 @@ def _shape_changes_nothing(penalty: Penalised) -> None:
 
 def _strides_change_nothing(penalty: Penalised) -> None:
     """channels_last samples give the same penalty."""
-    critic, samples = _linear((3, 4, 4), 2.0), _samples(4, 3, 4, 4)
+    critic, samples = linear_critic((3, 4, 4), 2.0), two_batches(4, 3, 4, 4)
     last = {k: v.contiguous(memory_format=torch.channels_last) for k, v in samples.items()}
-    same(_seeded(penalty, critic, **last), _seeded(penalty, critic, **samples), "channels_last")
+    same(seeded(penalty, critic, **last), seeded(penalty, critic, **samples), "channels_last")
 
 
 def _order_changes_nothing(penalty: Penalised) -> None:
     """The order of the samples does not matter."""
     # Noise of its own belongs to places in the batch: a linear critic does not see it.
-    network = _linear((4,), 2.0) if penalty.adds_noise and penalty.differentiates else _network()
+    blind = penalty.adds_noise and penalty.differentiates
+    critics = [linear_critic((4,), 2.0)] if blind else [small_network(s) for s in (FLAT, STEEP)]
     x = normal(6, 4, seed=1)
     if penalty.adds_noise and not penalty.differentiates:
         x = x[:1].expand(6, 4).clone()
-    found = _seeded(penalty, network, real=x.flip(0), fake=x.flip(0))
-    same(found, _seeded(penalty, network, real=x, fake=x), "samples in reverse")
+    for critic in critics:
+        found = seeded(penalty, critic, real=x.flip(0), fake=x.flip(0))
+        same(found, seeded(penalty, critic, real=x, fake=x), "samples in reverse")
 
 
 def _a_batch_is_the_mean_of_its_samples(penalty: Penalised) -> None:
     """The penalty of a batch is the mean over its samples, unless it is declared a statistic."""
     if penalty.adds_noise:
         raise NotApplicable("noise of its own belongs to places in the batch")
-    network, x = _network(), normal(5, 4, seed=1)
+    network, x = small_network(STEEP), normal(5, 4, seed=1)
     whole = penalty(network, real=x, fake=x)
     alone = [penalty(network, real=x[i : i + 1], fake=x[i : i + 1]) for i in range(len(x))]
     mean = torch.stack(alone).mean()
@@ -169,17 +165,29 @@ def _a_batch_is_the_mean_of_its_samples(penalty: Penalised) -> None:
 
 
 def _patches_count_their_mean(penalty: Penalised) -> None:
-    """A critic of patches counts the mean of its patches."""
-    linear, samples = _linear((6,), 2.0), _samples(4, 6)
+    """A critic of patches counts the mean of its patches: it is taken before all else."""
+    for scale in (FLAT, STEEP):
+        network = small_network(scale, outputs=9)
 
-    def patches(x: Tensor) -> Tensor:
-        return linear(x).view(-1, 1, 1).expand(-1, 3, 3)
+        def patches(x: Tensor, network: nn.Module = network) -> Tensor:
+            return network(x).view(-1, 1, 3, 3)
 
-    same(
-        _seeded(penalty, patches, **samples),
-        _seeded(penalty, linear, **samples),
-        "nine equal patches",
-    )
+        def means(x: Tensor, network: nn.Module = network) -> Tensor:
+            return network(x).mean(1)
+
+        samples = two_batches(4, 4)
+        expected = seeded(penalty, means, **samples)
+        same(seeded(penalty, patches, **samples), expected, "nine patches against their mean")
+
+
+def _scales_count_their_sum(penalty: Penalised) -> None:
+    """A critic of several scales counts the sum of their scores."""
+    samples, network = two_batches(4, 4), small_network(STEEP, outputs=2)
+    try:
+        found = seeded(penalty, lambda x: list(network(x).split(1, 1)), **samples)
+    except Exception as error:
+        raise NotApplicable("takes no lists of scales") from error
+    same(found, seeded(penalty, lambda x: network(x).sum(1), **samples), "two scales")
 
 
 def _callers_tensors_are_left_alone(penalty: Penalised) -> None:
@@ -187,7 +195,7 @@ def _callers_tensors_are_left_alone(penalty: Penalised) -> None:
     source = normal(4, 4, seed=2).requires_grad_(True)
     real, fake = normal(4, 4, seed=1), source * 2
     before = real.clone()
-    penalty(_network(), real=real, fake=fake).backward()
+    penalty(small_network(), real=real, fake=fake).backward()
     if real.requires_grad or real.grad is not None:
         raise Wrong("requires_grad of the real batch was switched on")
     if not torch.equal(real, before):
@@ -229,12 +237,12 @@ def _second_derivatives_are_exact(penalty: Penalised) -> None:
     weight, head = normal(4, 4, seed=3).requires_grad_(True), normal(4, seed=4).requires_grad_(True)
     x = normal(3, 4, seed=1)
 
-    def function(weight: Tensor, head: Tensor) -> Tensor:
-        return _seeded(penalty, lambda x: torch.tanh(x @ weight.T) @ head, real=x, fake=x)
+    def function(weight: Tensor, head: Tensor, scale: float) -> Tensor:
+        return seeded(penalty, lambda x: torch.tanh(x @ weight.T) @ head * scale, real=x, fake=x)
 
-    for test in (torch.autograd.gradcheck, torch.autograd.gradgradcheck):
+    for scale, test in product((0.1, 1.0, 10.0), (gradcheck, gradgradcheck)):
         try:
-            test(function, (weight, head), fast_mode=True, atol=1e-6)
+            test(partial(function, scale=scale), (weight, head), fast_mode=True, atol=1e-6)
         except GradcheckError as error:
             raise Wrong(str(error).splitlines()[0]) from error
 
@@ -242,29 +250,26 @@ def _second_derivatives_are_exact(penalty: Penalised) -> None:
 def _a_dead_critic_is_harmless(penalty: Penalised) -> None:
     """A critic of zero gradient gets finite gradients, not NaN."""
     weight = torch.zeros(4, dtype=torch.float64, requires_grad=True)
-    loss = penalty(lambda x: x @ weight, **_samples(4, 4))
+    loss = penalty(lambda x: x @ weight, **two_batches(4, 4))
     finite([loss], "the penalty")
-    finite(_slopes(loss, [weight]), "a gradient")
+    finite(slopes_of(loss, [weight]), "a gradient")
 
 
 def _half_precision_is_close(penalty: Penalised) -> None:
     """Under bf16 and fp16 autocast the penalty of small and of steep critics is within 1 %."""
     for scale in (1e-4, 1.0, 1e4):
-        network = _network().float()
-        with torch.no_grad():
-            for parameter in network[2].parameters():
-                parameter.mul_(scale)
+        network = small_network(scale).float()
         x = normal(8, 4, seed=1).float()
-        exact = _seeded(penalty, network, real=x, fake=x).detach()
+        exact = seeded(penalty, network, real=x, fake=x).detach()
         for dtype in (torch.bfloat16, torch.float16):
             with torch.autocast("cpu", dtype):
-                found = _seeded(penalty, network, real=x, fake=x).detach()
+                found = seeded(penalty, network, real=x, fake=x).detach()
             same(found, exact, f"{dtype}, critic scaled by {scale:g}", tolerance=1e-2)
 
 
 def _misuse_is_loud(penalty: Penalised) -> None:
     """Misuse raises: no_grad, empty batches, integers, and fake samples that would broadcast."""
-    network, x = _network(), normal(4, 4, seed=1)
+    network, x = small_network(), normal(4, 4, seed=1)
     quiet: list[str] = []
     cases = {
         "empty batches": {"real": x[:0], "fake": x[:0]},
@@ -287,7 +292,7 @@ def _misuse_is_loud(penalty: Penalised) -> None:
 
 
 def _works_without_gradients(penalty: Penalised) -> bool:
-    network, x = _network(), normal(4, 4, seed=1)
+    network, x = small_network(), normal(4, 4, seed=1)
     try:
         with torch.no_grad():
             penalty(network, real=x, fake=x)
@@ -297,10 +302,10 @@ def _works_without_gradients(penalty: Penalised) -> bool:
 
 
 def _looks_at_one_kind(penalty: Penalised) -> bool:
-    network, x, y = _network(), normal(4, 4, seed=1), normal(4, 4, seed=2)
+    network, x, y = small_network(STEEP), normal(4, 4, seed=1), normal(4, 4, seed=2)
 
     def value(real: Tensor, fake: Tensor) -> float:
-        return _seeded(penalty, network, real=real, fake=fake).item()
+        return seeded(penalty, network, real=real, fake=fake).item()
 
     return value(x, x) in (value(x, y), value(y, x))
 
@@ -308,25 +313,31 @@ def _looks_at_one_kind(penalty: Penalised) -> bool:
 def _agree(penalty: Penalised, reference: Penalised) -> None:
     """Compare where epsilon plays no role: linear critics, and real samples equal to fake ones."""
     for norm in (0.0, 0.5, 1.0, 3.0):
-        critic, samples = _linear((3, 2, 2), norm), _samples(5, 3, 2, 2)
-        found, expected = (_seeded(p, critic, **samples) for p in (penalty, reference))
-        same(found, expected, f"gradient norm {norm}")
-    network, x = _network(), normal(5, 4, seed=1)
-    results = [_seeded(p, network, real=x, fake=x) for p in (penalty, reference)]
-    same(results[0], results[1], "a small network")
-    slopes = [_slopes(result, list(network.parameters())) for result in results]
-    for found, expected in zip(*slopes, strict=True):
-        same(found, expected, "its parameters' gradient")
+        critic, samples = linear_critic((3, 2, 2), norm), two_batches(5, 3, 2, 2)
+        found, expected = (seeded(p, critic, **samples) for p in (penalty, reference))
+        # Only a dead critic sees the epsilon that keeps its gradient finite.
+        same(found, expected, f"gradient norm {norm}", tolerance=1e-6 if norm else 1e-5)
+    x = normal(5, 4, seed=1)
+    for scale, name in ((FLAT, "a flat network"), (STEEP, "a steep network")):
+        network = small_network(scale)
+        results = [seeded(p, network, real=x, fake=x) for p in (penalty, reference)]
+        same(results[0], results[1], name)
+        slopes = [slopes_of(result, list(network.parameters())) for result in results]
+        for found, expected in zip(*slopes, strict=True):
+            same(found, expected, f"{name}, its parameters' gradient")
 
 
 _EVERY = (
     _gives_one_number,
+    _steep_critics_are_flattened,
+    _one_sided_is_as_declared,
     _doubling_changes_nothing,
     _shape_changes_nothing,
     _strides_change_nothing,
     _order_changes_nothing,
     _a_batch_is_the_mean_of_its_samples,
     _patches_count_their_mean,
+    _scales_count_their_sum,
     _callers_tensors_are_left_alone,
     _one_point_per_sample_on_its_line,
     _second_derivatives_are_exact,
@@ -338,22 +349,34 @@ _EVERY = (
 
 def _samples_play_no_role(penalty: Penalised) -> None:
     """Only weights count, as declared: other samples give the same penalty."""
-    network = _network()
-    other = {k: v + 1 for k, v in _samples(3, 4).items()}
-    same(penalty(network, **other), penalty(network, **_samples(4, 4)), "other samples")
+    network = small_network()
+    other = {k: v + 1 for k, v in two_batches(3, 4).items()}
+    same(penalty(network, **other), penalty(network, **two_batches(4, 4)), "other samples")
+
+
+def _large_weights_are_shrunk(penalty: Penalised) -> None:
+    """Minimising it shrinks large weights: larger ones have larger penalties."""
+    network, values = small_network(), list[float]()
+    for _ in range(2):
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.mul_(100.0)
+        values.append(penalty(network, **two_batches(4, 4)).item())
+    if not values[1] > values[0]:
+        raise Wrong(f"{values[0]:.6g} for large weights, {values[1]:.6g} for 100 times as large")
 
 
 def _weights_are_learnt_exactly(penalty: Penalised) -> None:
     """Gradients by the weights equal finite differences."""
-    network = _network()
+    network = small_network()
     weights = [p for p in network.parameters() if p.dim() > 1]
-    loss = penalty(network, **_samples(4, 4))
+    loss = penalty(network, **two_batches(4, 4))
     slope = torch.autograd.grad(loss, weights)[0][0, 0].item()
     with torch.no_grad():
         values: list[float] = []
         for step in (1e-5, -2e-5):
             weights[0][0, 0] += step
-            values.append(penalty(network, **_samples(4, 4)).item())
+            values.append(penalty(network, **two_batches(4, 4)).item())
     difference = (values[0] - values[1]) / 2e-5
     if abs(slope - difference) > 1e-6 * max(1.0, abs(difference)):
         raise Wrong(f"{slope:.8g} instead of {difference:.8g}")
@@ -361,16 +384,17 @@ def _weights_are_learnt_exactly(penalty: Penalised) -> None:
 
 def _dead_weights_are_harmless(penalty: Penalised) -> None:
     """Weights of zero get finite gradients."""
-    network = _network()
+    network = small_network()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
-    loss = penalty(network, **_samples(4, 4))
-    finite([loss, *_slopes(loss, list(network.parameters()))], "the penalty or a gradient")
+    loss = penalty(network, **two_batches(4, 4))
+    finite([loss, *slopes_of(loss, list(network.parameters()))], "the penalty or a gradient")
 
 
 _OF_WEIGHTS = (
     _gives_one_number,
+    _large_weights_are_shrunk,
     _samples_play_no_role,
     _weights_are_learnt_exactly,
     _dead_weights_are_harmless,

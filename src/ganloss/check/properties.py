@@ -1,6 +1,8 @@
 """Properties any loss of a batch should have; each docstring is the sentence of its finding."""
 
 import copy
+import re
+from collections.abc import Sequence
 from dataclasses import is_dataclass
 
 import torch
@@ -14,8 +16,10 @@ from ganloss.check._subject import (
     finite,
     gradients,
     mapped,
+    one_number,
     same,
     tensors,
+    tensors_named,
 )
 
 SAMPLES = 5
@@ -24,12 +28,7 @@ SAMPLES = 5
 def _gives_one_number(subject: Subject) -> None:
     """The loss of a batch is one finite number with a gradient."""
     inputs = subject.draw(SAMPLES, 0)
-    loss = subject.call(inputs)
-    if not isinstance(loss, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise Wrong(f"a {type(loss).__name__} was returned")
-    if loss.dim() != 0:
-        raise Wrong(f"a tensor of shape {tuple(loss.shape)} was returned")
-    finite([loss], "the loss")
+    finite([one_number(lambda: subject.call(inputs))], "the loss")
     finite(gradients(subject, inputs), "a gradient")
 
 
@@ -53,10 +52,21 @@ def _gradients_are_exact(subject: Subject) -> None:
     except GradcheckError as error:
         if subject.constant_weights:
             return
-        numbers = [line.strip() for line in str(error).splitlines() if "tensor(" in line][:2]
-        raise Wrong("; ".join(numbers) or str(error).splitlines()[0]) from error
+        raise Wrong(_of_gradcheck(str(error), tensors_named(inputs, subject.learns))) from error
     if subject.constant_weights:
         raise Wrong("constant_weights is declared, and gradients equal finite differences")
+
+
+def _of_gradcheck(message: str, names: Sequence[str]) -> str:
+    """What torch's many lines say: by which input, and both numbers along one direction."""
+    found = re.search(r"input (\d+),\s*numerical:(\S+)\s*analytical:(\S+)", message)
+    if found is None:
+        return message.splitlines()[0]
+    index, numerical, analytical = found.groups()
+    return (
+        f"by {names[int(index)]}: {float(analytical):.6g} instead of {float(numerical):.6g} along "
+        "a random direction; is something detached that should learn?"
+    )
 
 
 def _order_does_not_matter(subject: Subject) -> None:
@@ -124,6 +134,20 @@ def _reductions_agree(subject: Subject) -> None:
     same(each.mean(), subject.call(inputs), 'the mean of reduction="none"')
 
 
+def _every_input_counts(subject: Subject) -> None:
+    """Every input counts, unless it is declared to be ignored."""
+    inputs, others = subject.draw(SAMPLES, 0), subject.draw(SAMPLES, 50)
+    loss = subject.call(inputs)
+    for name, other in others.items():
+        if all(map(torch.equal, tensors({name: other}), tensors({name: inputs[name]}))):
+            continue  # labels that are drawn alike
+        unmoved = torch.equal(subject.call({**inputs, name: other}), loss)
+        if unmoved and name not in subject.ignored:
+            raise Wrong(f"the loss is {loss.item():.6g} whatever {name} is")
+        if not unmoved and name in subject.ignored:
+            raise Wrong(f"{name} is declared to be ignored, and another one changes the loss")
+
+
 def _inputs_are_left_alone(subject: Subject) -> None:
     """The tensors passed in are left as they were."""
     inputs = subject.draw(SAMPLES, 0)
@@ -189,6 +213,8 @@ def _nan_is_passed_on(subject: Subject) -> None:
 
     inputs = subject.draw(SAMPLES, 0)
     for name in subject.learns:  # one at a time, or another one's NaN would cover for it
+        if name in subject.ignored:
+            continue
         loss = subject.call({**inputs, **mapped(poisoned, {name: inputs[name]})})
         if not torch.isnan(loss):
             raise Wrong(f"the loss is {loss.item():.6g} with NaN in {name}")
@@ -295,6 +321,7 @@ EVERY = (
     _a_batch_written_twice_is_the_same,
     _a_batch_is_the_mean_of_its_samples,
     _reductions_agree,
+    _every_input_counts,
     _inputs_are_left_alone,
     _constants_get_no_gradient,
     _strides_do_not_matter,

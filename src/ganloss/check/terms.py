@@ -71,24 +71,48 @@ def check_term(term: Any, reference: Any = None, shape: Shape | None = None) -> 
     'failed'
     """
     shape = shape or _guess(term)
+    both = [_in_float64(term)] if reference is None else [_in_float64(x) for x in (term, reference)]
     try:
-        subject = _subject(_in_float64(term), shape)
+        subject, *other = _subjects(both, shape)
     except Wrong as wrong:
         return [Finding("Batches of images or of vectors are accepted", "failed", str(wrong))]
-    properties: list[Any] = [*EVERY]
-    if reference is not None:
-        properties.append(agrees_with(_subject(_in_float64(reference), shape)))
+    properties: list[Any] = [*EVERY, *map(agrees_with, other)]
     return [*examine(subject, properties), *examine(term, [is_a_value])]
 
 
 def shape_of(thing: object) -> Shape | None:
-    """How one of our own terms is called, or None for anything else and for images.
+    """How one of our own terms is called, or None for anything else.
 
     >>> from ganloss import KLDivergence, L1
-    >>> shape_of(KLDivergence()), shape_of(L1())
-    ('classes', None)
+    >>> shape_of(KLDivergence()), shape_of(L1()), shape_of(abs)
+    ('classes', 'images', None)
     """
-    return next((shape for name, shape in SHAPES.items() if type(thing) is TERMS[name]), None)
+    names = (name for name, cls in TERMS.items() if type(thing) is cls)
+    return next((SHAPES.get(name, "images") for name in names), None)
+
+
+def looks_like_a_side(function: object) -> bool:
+    """Whether a function takes ``fake`` or ``real`` by name, and is no term of lists of maps.
+
+    >>> from ganloss import CycleConsistency, FeatureMatching
+    >>> looks_like_a_side(lambda fake_scores: fake_scores.mean())
+    True
+    >>> looks_like_a_side(FeatureMatching()), looks_like_a_side(CycleConsistency())
+    (False, False)
+    """
+    if not callable(function) or shape_of(function) is not None:
+        return False
+    names = [name.lower() for name in parameters(function)]
+    if {"real_a", "real_b"} <= set(names) or not any("real" in n or "fake" in n for n in names):
+        return False
+    if {"fake", "real"} <= set(names):
+        maps = [[normal(2, 3, seed=0)]]
+        try:
+            function(fake=maps, real=maps)
+        except Exception:
+            return True
+        return False
+    return True
 
 
 def _in_float64(term: Any) -> Any:
@@ -102,13 +126,21 @@ def _guess(term: Any) -> Shape:
         return "translation"
     if {"fake", "real"} <= names:
         return "features"
-    if "log_variance" in names:
+    if any(word in name.lower() for name in names for word in ("log_var", "logvar", "lnvar")):
         return "gaussians"
     if "embeddings" in names:
         return "embeddings"
     if "logits" in names:
         return "codes" if "categories" in names else "classes"
     return "image" if "input" in names and "target" not in names else "images"
+
+
+def _subjects(terms: Sequence[Any], shape: Shape) -> list[Subject]:
+    """What is tried of terms that are compared: images that suit them all, a window's size too."""
+    if shape != "images":
+        return [_subject(term, shape) for term in terms]
+    sample = _accepted_shape(terms)
+    return [_images(term, sample) for term in terms]
 
 
 def _subject(term: Any, shape: Shape) -> Subject:
@@ -151,13 +183,14 @@ def _misuses(first: str, second: str, sample: Sequence[int], good: Tensor) -> di
     if len(sample) == 1:
         wrong["(N, D, 1) against (N, D)"] = (x[..., None], x)
     else:
-        wrong["one channel against several"] = (x, x[:, :1].expand(-1, sample[0] + 1, *sample[1:]))
+        one = x[:, :1]
+        wrong["one channel against several"] = (one, one.expand(-1, sample[0] + 1, *sample[1:]))
     return {name: {first: a, second: b} for name, (a, b) in wrong.items()}
 
 
-def _images(term: Any) -> Subject:
+def _images(term: Any, sample: tuple[int, ...] | None = None) -> Subject:
     call, none = _two(term)
-    sample = _accepted_shape(term)
+    sample = _accepted_shape([term]) if sample is None else sample
 
     def draw(samples: int, seed: int) -> Inputs:
         x = uniform(samples, *sample, seed=seed)
@@ -183,22 +216,29 @@ def _images(term: Any) -> Subject:
         misuses=_misuses("input", "target", sample, x),
         least=(
             {"input": x.clone(), "target": x},
-            [{"input": y, "target": x}, {"input": 1 - x, "target": x}],
+            [{"input": value, "target": x} for value in (y, 1 - x, x * y, 1 - (1 - x) * y)],
         ),
     )
 
 
-def _accepted_shape(term: Any) -> tuple[int, ...]:
-    """Smallest kind of sample a term takes."""
-    problem: Exception | None = None
+def _accepted_shape(terms: Sequence[Any]) -> tuple[int, ...]:
+    """Smallest kind of sample that all of some terms take, if there is one with finite values."""
+    accepted: list[tuple[int, ...]] = []
+    problems: dict[tuple[int, ...], Exception] = {}
     for shape in _SAMPLE_SHAPES:
+        x, y = (uniform(2, *shape, seed=seed) for seed in (0, 1))
         try:
-            term(uniform(2, *shape, seed=0), uniform(2, *shape, seed=1))
+            values = [term(x, y) for term in terms]
         except Exception as error:
-            problem = error
-        else:
+            problems[shape] = error
+            continue
+        accepted.append(shape)
+        if all(torch.isfinite(v).all() for v in values if isinstance(v, Tensor)):
             return shape
-    raise Wrong(f"neither images nor vectors were accepted; the last error was: {problem}")
+    if accepted:
+        return accepted[0]
+    told = "; ".join(f"{(2, *shape)}: {problems[shape]}" for shape in ((3, 64, 64), (6,)))
+    raise Wrong(f"no batch of images or of vectors in float64 was accepted; {told}")
 
 
 def _classes(term: Any) -> Subject:
@@ -266,7 +306,8 @@ def _gaussians(term: Any) -> Subject:
         },
         least=(
             {"mean": zero, "log_variance": zero},
-            [{"mean": mean, "log_variance": zero}, {"mean": zero, "log_variance": log_variance}],
+            [{"mean": sign * mean.abs(), "log_variance": zero} for sign in (1, -1)]
+            + [{"mean": zero, "log_variance": sign * log_variance.abs()} for sign in (1, -1)],
         ),
     )
 
@@ -283,6 +324,7 @@ def _features(term: Any) -> Subject:
         return {"fake": maps(seed), "real": maps(seed + 100)}
 
     fake, real = draw(4, 3).values()
+    above, below = ([[m + sign * m.abs() for m in d] for d in real] for sign in (1, -1))
     return Subject(
         call,
         draw,
@@ -296,7 +338,10 @@ def _features(term: Any) -> Subject:
             "maps of another shape": {"fake": fake, "real": [[real[0][0], real[1][0]], real[1]]},
             "no maps": {"fake": [], "real": []},
         },
-        least=({"fake": real, "real": real}, [{"fake": fake, "real": real}]),
+        least=(
+            {"fake": real, "real": real},
+            [{"fake": value, "real": real} for value in (fake, above, below)],
+        ),
     )
 
 

@@ -41,6 +41,10 @@ class GANLoss(ABC):
     RelativisticAverage(base=Hinge(margin=1.0, fake_margin=None), across_processes=True)
     >>> pair.compares_samples, pair.smallest_batch
     (False, 1)
+    >>> GAMES["began"].pair.ignores_fake, pair.ignores_fake  # its k begins at 0
+    (True, False)
+    >>> GAMES["fgan-total-variation"].pair.saturates, pair.saturates
+    (True, False)
     >>> type(GAMES["began"].pair.controller()).__name__
     'BoundaryEquilibriumControl'
     """
@@ -65,6 +69,16 @@ class GANLoss(ABC):
     def smallest_batch(self) -> int:
         """Fewest samples of each kind the loss is defined for."""
         return 1
+
+    @property
+    def ignores_fake(self) -> bool:
+        """Whether the discriminator's loss looks at real scores only."""
+        return False
+
+    @property
+    def saturates(self) -> bool:
+        """Whether scores that are wrong by far teach the discriminator nothing."""
+        return False
 
     @property
     def undecided(self) -> float | None:

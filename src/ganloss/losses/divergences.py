@@ -242,6 +242,11 @@ class FDivergence(ElementwisePair):
             )
 
     @property
+    def saturates(self) -> bool:
+        """Whether g is bounded on both sides: a tanh."""
+        return self.kind == "total-variation"
+
+    @property
     def undecided(self) -> float:
         """Where g is f'(1), the paper's threshold."""
         return 1.0 if self.kind == "kl" else 0.0

@@ -188,6 +188,11 @@ class BoundaryEquilibrium(ElementwisePair):
         if not 0 <= self.gamma <= 1:
             raise ValueError(f"gamma is {self.gamma}; the ratio of errors lies between 0 and 1")
 
+    @property
+    def ignores_fake(self) -> bool:
+        """Whether k is 0, where it begins."""
+        return float(self.k) == 0.0
+
     def controller(self, *, across_processes: bool = False) -> "BoundaryEquilibriumControl":
         """Give what holds k and moves it."""
         return BoundaryEquilibriumControl(
