@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,11 +138,18 @@ def known_weights(name: str) -> WeightFile:
 
 def folders() -> list[Path]:
     """Where weights are looked for, in this order: ``$GANLOSS_WEIGHTS``, then torch's cache."""
-    import torch
-
     own = os.environ.get(FOLDER_VARIABLE)
-    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    cache = _hub() / "checkpoints"
     return [Path(own).expanduser(), cache] if own else [cache]
+
+
+def _hub() -> Path:
+    """Folder of torch's hub, known without importing torch: that takes seconds."""
+    if "torch" in sys.modules:
+        return Path(sys.modules["torch"].hub.get_dir())
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
+    return Path(home).expanduser() / "hub"
 
 
 def find(weights: WeightFile) -> Path | None:

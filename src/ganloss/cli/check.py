@@ -26,6 +26,7 @@ def run(arguments: list[str]) -> int:
     """Run ``ganloss check MODULE:NAME [--as NAME]``; 1 when a check failed.
 
     >>> run(["ganloss:L1"])  # doctest: +ELLIPSIS
+    checking ganloss:L1
     L1() as a term
       ok      The loss of a batch is one finite number with a gradient
     ...
@@ -42,6 +43,8 @@ def run(arguments: list[str]) -> int:
         "--as", dest="like", metavar="NAME", help="one of ours it should agree with"
     )
     options = parser.parse_args(arguments)
+    sys.stdout.write(f"checking {options.target}\n")
+    sys.stdout.flush()
     from ganloss.check import check
     from ganloss.check.load import load
 

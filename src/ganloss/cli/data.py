@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -56,6 +57,8 @@ def run(arguments: list[str]) -> int:
     )
     parser.add_argument("--no-sheet", action="store_true", help="write no thumbnails")
     options = parser.parse_args(arguments[1:] if arguments[0] == "check" else arguments)
+    sys.stdout.write(f"looking at {options.path}\n")
+    sys.stdout.flush()
     return _check(Path(options.path), options.sheet, sheet=not options.no_sheet)
 
 

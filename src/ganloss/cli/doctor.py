@@ -4,6 +4,7 @@ import importlib
 import os
 import platform
 import sys
+from collections.abc import Iterator
 
 from ganloss._errors import UsageError
 from ganloss._version import __version__
@@ -32,25 +33,36 @@ def run(arguments: list[str]) -> int:
     """
     if arguments and arguments[0] not in ("-h", "--help"):
         raise UsageError(f"doctor takes no arguments, and was given {arguments[0]!r}")
-    text = (
-        "usage: ganloss doctor\n\nShow versions, devices and what is missing."
-        if arguments
-        else report()
-    )
-    sys.stdout.write(text + "\n")
+    if arguments:
+        _say("usage: ganloss doctor\n\nShow versions, devices and what is missing.")
+        return 0
+    for line in _lines():
+        _say(line)
     return 0
 
 
 def report() -> str:
     """Describe the installation in lines of ``name  value``."""
-    rows = [
-        ("ganloss", __version__),
-        ("python", platform.python_version()),
-        ("system", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"),
-        *((name, _package(name)) for name in PACKAGES),
-        ("devices", _devices()),
-    ]
-    return "\n".join(f"{name:<18}{value}" for name, value in rows)
+    return "\n".join(_lines())
+
+
+def _lines() -> Iterator[str]:
+    """Each line as soon as it is known: some packages take seconds to import."""
+
+    def line(name: str, value: str) -> str:
+        return f"{name:<18}{value}"
+
+    yield line("ganloss", __version__)
+    yield line("python", platform.python_version())
+    yield line("system", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores")
+    for name in PACKAGES:
+        yield line(name, _package(name))
+    yield line("devices", _devices())
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def _package(name: str) -> str:

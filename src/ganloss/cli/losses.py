@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ganloss._errors import UsageError
+from ganloss._version import __version__
 
 if TYPE_CHECKING:
     from ganloss.cards import Card
@@ -59,10 +60,11 @@ def _list() -> int:
     from rich.console import Console
     from rich.table import Table
 
+    console = Console(highlight=False)
+    console.print(f"[dim]ganloss {__version__}[/dim]\n")  # what follows waits for torch
     from ganloss.cards import cards
     from ganloss.games import ALIASES, GAMES
 
-    console = Console(highlight=False)
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     kind = ""
     for card in cards():
@@ -81,10 +83,12 @@ def _list() -> int:
 
 
 def _show(name: str, *, bibtex: bool) -> int:
+    key = name.strip().lower().replace("_", "-")
+    if not bibtex:
+        _print_title(key)
     from ganloss.cards import card
     from ganloss.games import GAMES
 
-    key = name.strip().lower().replace("_", "-")
     game = GAMES.get(key)
     try:
         found = [card(name)]
@@ -103,6 +107,23 @@ def _show(name: str, *, bibtex: bool) -> int:
         sys.stdout.write("\n" if found else "")
         _print_game(key, game)
     return 0
+
+
+def _print_title(key: str) -> None:
+    """Print the title of a card before torch is imported for the rest of it."""
+    from rich.console import Console
+
+    from ganloss.losses import LOSSES
+    from ganloss.penalties import GENERATOR_PENALTIES, PENALTIES
+    from ganloss.terms import TERMS
+
+    registries = (LOSSES, PENALTIES, GENERATOR_PENALTIES, TERMS)
+    for kind, registry in zip(_PLURALS, registries, strict=True):
+        for entry, cls in registry.public_names_by_entry().items():
+            if key in (entry, cls.lower()):
+                title = f"[bold cyan]{entry}[/bold cyan]  [dim]{kind}, ganloss.{cls}[/dim]"
+                Console(highlight=False).print(title)
+                return
 
 
 def _nearest(name: str) -> str:
@@ -172,9 +193,6 @@ def _print_card(card: "Card") -> None:
 
     console = Console(highlight=False)
     console.width = min(console.width, 100)
-    console.print(
-        f"[bold cyan]{card.name}[/bold cyan]  [dim]{card.kind}, ganloss.{card.cls.__name__}[/dim]"
-    )
     console.print(card.summary, markup=False)
     console.print()
     console.print(Padding(card.formula_text, (0, 0, 0, 4)), markup=False)

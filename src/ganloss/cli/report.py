@@ -1,5 +1,6 @@
 """``ganloss report``: write a comparison's report anew, also of one that is not done."""
 
+import sys
 from pathlib import Path
 
 from ganloss.cli._parser import Parser
@@ -17,6 +18,8 @@ def run(arguments: list[str]) -> int:
     )
     parser.add_argument("folder", metavar="DIR", help="folder that `ganloss compare` made")
     folder = Path(parser.parse(arguments)["folder"])
+    sys.stdout.write(f"reading {folder}\n")
+    sys.stdout.flush()
     from ganloss.cli._comparing import conclude
     from ganloss.lab.report import write_report
     from ganloss.lab.results import Comparison

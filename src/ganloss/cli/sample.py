@@ -49,6 +49,7 @@ def run(arguments: list[str]) -> int:
     )
     options = parser.parse_args(arguments)
     seeds = parse_seeds(options.seeds)
+    _say(f"{len(seeds):,} picture{'s' * (len(seeds) != 1)} by the generator of {options.run}")
 
     from ganloss.runs import sampling
     from ganloss.runs.folder import storage

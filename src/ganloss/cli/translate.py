@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +18,7 @@ gray images, where the result is gray.
   ganloss translate runs/00000-ns-sketches-s0 ./photos
   ganloss translate runs/00001-lsgan-sketches-s0 ./sketches --direction BtoA --out ./coloured
 """
+_SECONDS_BETWEEN_LINES = 5.0
 
 
 class _Parser(argparse.ArgumentParser):
@@ -52,6 +55,7 @@ def run(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.tile is not None and options.tile < 8:
         raise UsageError(f"--tile is {options.tile}; at least 8 pixels are needed")
+    _say(f"{options.images} by the generator of {options.run}")
 
     from ganloss.runs.folder import storage
     from ganloss.runs.translating import Translation
@@ -65,11 +69,26 @@ def run(arguments: list[str]) -> int:
             tile=options.tile,
             eight_bit=options.eight_bit,
             overwrite=options.overwrite,
+            told=_progress(),
         )
     for name, why in done.skipped:
         _say(f"skipped {name}: {why}")
     _say(f"images  {len(done.written):,} in {folder}")
     return 0
+
+
+def _progress() -> Callable[[int, int], None]:
+    """Say how many images are done, now and then."""
+    began = said = time.monotonic()
+
+    def told(done: int, of: int) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if now - said >= _SECONDS_BETWEEN_LINES:
+            said, left = now, (now - began) * (of - done) / done
+            _say(f"{now - began:6.0f} s  {done:,} of {of:,} images, {left:.0f} s left")
+
+    return told
 
 
 def _say(text: str) -> None:

@@ -1,6 +1,6 @@
 """Images through a finished generator: large ones in overlapping tiles, with their own depth."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -175,6 +175,7 @@ class Translation:
         tile: int | None = None,
         eight_bit: bool = False,
         overwrite: bool = False,
+        told: Callable[[int, int], None] = lambda done, of: None,
     ) -> Done:
         """Translate every image below a folder or in a zip, or one file, to the same names.
 
@@ -184,6 +185,7 @@ class Translation:
             tile: side of a tile; 256, or what the generator was trained on if that is more.
             eight_bit: write images of 16 bits with 8 where a result cannot have more.
             overwrite: replace results that are there already.
+            told: called after each image with the number of those done and of all.
 
         Raises:
             DataError: no image can be read; one has 16 bits and its result cannot.
@@ -194,7 +196,7 @@ class Translation:
         _check_targets(files, targets, overwrite)
         written: list[Path] = []
         skipped: list[tuple[str, str]] = []
-        for file, path in zip(files.files, targets, strict=True):
+        for done, (file, path) in enumerate(zip(files.files, targets, strict=True), 1):
             try:
                 picture = self._read(file)
             except UNREADABLE as error:
@@ -204,6 +206,7 @@ class Translation:
             path.parent.mkdir(parents=True, exist_ok=True)
             _write(self._translate(picture, tile), path)
             written.append(path)
+            told(done, len(targets))
         if not written:
             raise DataError(f"none of {len(files.files)} images can be read: {skipped[0][1]}")
         return Done(written, skipped)
