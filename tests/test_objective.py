@@ -112,3 +112,12 @@ def test_gradients_of_the_terms_and_their_conflicts():
     assert report.cosines == pytest.approx({("a", "b"): 0.0, ("a", "c"): -1.0, ("b", "c"): 0.0})
     assert report.conflicts == [("a", "c")]
     assert w.grad is None
+
+
+def test_gradients_of_what_reaches_no_parameter_are_refused():
+    x = torch.ones(2, requires_grad=True)
+    objective = gl.WeightedSum(a=1.0, b=1.0)
+    with pytest.raises(ValueError, match="term 'b' depends on no parameter"):
+        objective.gradients([x], a=x.sum(), b=x.sum().detach())
+    with pytest.raises(ValueError, match="pass those that are being trained"):
+        objective.gradients([torch.ones(2)], a=x.sum(), b=x.sum())

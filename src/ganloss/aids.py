@@ -71,7 +71,9 @@ def adaptive_weight(
         The weight, a 0-d tensor on the losses' device.
 
     Raises:
-        ValueError: a loss is no single number.
+        TypeError: a loss is no tensor.
+        ValueError: a loss is no single number, or nothing can be differentiated, as under
+            ``torch.no_grad()``.
 
     References:
         Esser et al., "Taming Transformers for High-Resolution Image Synthesis", CVPR 2021,
@@ -83,10 +85,26 @@ def adaptive_weight(
     """
     weights = [at] if isinstance(at, Tensor) else list(at)
     for name, loss in (("main", main), ("adversarial", adversarial)):
-        if loss.dim() != 0:
-            raise ValueError(f"{name} has shape {tuple(loss.shape)}; pass a loss, a single number")
+        _check_loss(loss, name)
+    if not weights or not all(w.requires_grad for w in weights):
+        raise ValueError(
+            "at has no gradient: pass the weight of the generator's last layer, or generated "
+            "images with their graph"
+        )
     ours, theirs = (_gradient_norm(loss, weights) for loss in (main, adversarial))
     return (ours / (theirs + delta)).clamp(max=largest)
+
+
+def _check_loss(loss: object, name: str) -> None:
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"{name} must be a loss, a 0-d tensor, not {type(loss).__name__}")
+    if loss.dim() != 0:
+        raise ValueError(f"{name} has shape {tuple(loss.shape)}; pass a loss, a single number")
+    if not loss.requires_grad:
+        raise ValueError(
+            f"{name} depends on nothing that is trained: compute it outside of torch.no_grad(), "
+            "and do not detach it"
+        )
 
 
 def _gradient_norm(loss: Tensor, at: Sequence[Tensor]) -> Tensor:
@@ -131,7 +149,8 @@ def latent_step(
         z′, of the shape of z.
 
     Raises:
-        ValueError: a share outside [0, 1], a negative damping, or scores of other samples.
+        ValueError: a share outside [0, 1], a negative damping, scores of other samples, or scores
+            that cannot be differentiated, as under ``torch.no_grad()``.
 
     References:
         Wu et al., "LOGAN: Latent Optimisation for Generative Adversarial Networks", 2019,
@@ -145,10 +164,17 @@ def latent_step(
         raise ValueError(f"share is {share}; it lies between 0 and 1 (0.8 in the paper)")
     if damping is not None and damping < 0:
         raise ValueError(f"damping is {damping}; it must not be negative (5 in the paper)")
+    if not torch.is_grad_enabled():
+        raise ValueError(
+            "a latent step differentiates the scores, which torch.no_grad() and "
+            "torch.inference_mode() forbid; take it outside, or leave it out when evaluating"
+        )
     z = latents if latents.requires_grad else latents.detach().requires_grad_(True)
     scores = per_sample(score(z))
     if len(scores) != len(z):
         raise ValueError(f"there are {len(scores)} scores of {len(z)} latents")
+    if not scores.requires_grad:
+        raise ValueError("the scores do not depend on the latents: something inside detaches them")
     (gradient,) = torch.autograd.grad(scores.sum(), z, create_graph=True)
     if damping is not None:
         squares = gradient.flatten(1).square().sum(1).view(-1, *[1] * (z.dim() - 1))

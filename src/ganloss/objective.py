@@ -199,7 +199,8 @@ class WeightedSum:
 
         Raises:
             TypeError: as for a call.
-            ValueError: as for a call.
+            ValueError: as for a call, or a term depends on no parameter, as under
+                ``torch.no_grad()``, or there are no parameters.
 
         >>> x = torch.tensor([3.0], requires_grad=True)
         >>> report = WeightedSum(a=2.0, b=1.0).gradients([x], a=x.sum(), b=-x.square().sum())
@@ -208,8 +209,10 @@ class WeightedSum:
         """
         self._check_names(terms)
         targets = [p for p in parameters if p.requires_grad]
+        if not targets:
+            raise ValueError("no parameter requires a gradient; pass those that are being trained")
         gradients = {
-            name: weight * _flat_gradient(_scalar(name, terms[name]), targets)
+            name: weight * _flat_gradient(name, _scalar(name, terms[name]), targets)
             for name, weight in self._active(step).items()
         }
         norms = {name: float(g.norm()) for name, g in gradients.items()}
@@ -275,7 +278,12 @@ def _nothing(terms: Iterable[Term]) -> Tensor:
     return torch.zeros((), device=device, requires_grad=True)
 
 
-def _flat_gradient(value: Tensor, targets: list[Tensor]) -> Tensor:
+def _flat_gradient(name: str, value: Tensor, targets: list[Tensor]) -> Tensor:
+    if not value.requires_grad:
+        raise ValueError(
+            f"term {name!r} depends on no parameter: compute it outside of torch.no_grad(), and do "
+            "not detach it"
+        )
     gradients = torch.autograd.grad(
         value, targets, retain_graph=True, allow_unused=True, materialize_grads=True
     )

@@ -75,10 +75,10 @@ class Penalty(ABC):
 
         Raises:
             TypeError: a needed argument is missing or is not a floating tensor.
-            ValueError: an empty batch, or real and fake that would broadcast.
-            RuntimeError: under ``torch.no_grad()``, inside a ``torch.func`` transform, or with a
-                discriminator compiled by ``torch.compile``, whose backward pass cannot be
-                differentiated: give penalties the discriminator itself.
+            ValueError: an empty batch, or real and fake that would broadcast; under
+                ``torch.no_grad()``, inside a ``torch.func`` transform, or with a discriminator
+                compiled by ``torch.compile``, whose backward pass cannot be differentiated: give
+                penalties the discriminator itself.
         """
         samples = {"real": real, "fake": fake}
         for name in self.needs:
@@ -107,14 +107,19 @@ def _check_samples(value: object, name: str, penalty: str) -> None:
         raise ValueError(
             f"{name} has shape {tuple(value.shape)}; at least one sample is needed, (N, ...)"
         )
-    _check_outside_of_transforms(value, penalty)
+    _check_differentiable(value, name, penalty)
 
 
-def _check_outside_of_transforms(value: Tensor, penalty: str) -> None:
+def _check_differentiable(value: Tensor, name: str, penalty: str) -> None:
+    if value.is_inference() and not torch.is_inference_mode_enabled():
+        raise ValueError(
+            f"{name} was made in torch.inference_mode() and cannot be differentiated any more: "
+            f"make it under torch.no_grad() instead, or pass {name}.clone()"
+        )
     try:
         value.detach().requires_grad_(True)
     except RuntimeError as error:
-        raise RuntimeError(
+        raise ValueError(
             f"{penalty} differentiates the critic itself, which does not work inside torch.func "
             "transforms (vmap, grad): call it outside, on the whole batch"
         ) from error

@@ -85,18 +85,24 @@ class PathLength(GeneratorPenalty):
         """Norms of each sample's random direction pulled back, ``(N,)``, differentiable.
 
         Raises:
-            RuntimeError: under ``torch.no_grad()``.
+            ValueError: under ``torch.no_grad()``, or the images do not depend on the latents.
 
         >>> import torch
         >>> PathLength().lengths(lambda w: 0 * w, latents=torch.ones(3, 4)).tolist()
         [0.0, 0.0, 0.0]
         """
         if not torch.is_grad_enabled():
-            raise RuntimeError(
-                "path length differentiates the generator; torch.no_grad() forbids it"
+            raise ValueError(
+                "path length differentiates the generator, which torch.no_grad() and "
+                "torch.inference_mode() forbid; compute it outside, or leave it out when evaluating"
             )
         w = latents if latents.requires_grad else latents.detach().requires_grad_(True)
         images = generator(w)
+        if not images.requires_grad:
+            raise ValueError(
+                "the images do not depend on the latents; a detach() or no_grad() inside the "
+                "generator cuts the graph"
+            )
         y = noise_like(images.detach(), random, "path-length") / prod(images.shape[2:]) ** 0.5
         (gradient,) = torch.autograd.grad((images * y).sum(), w, create_graph=True)
         layers = prod(gradient.shape[1:-1])
