@@ -3,12 +3,14 @@
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from numbers import Real
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from ganloss._lazy import suggest
+from ganloss._settings import check_number, check_whole
 
 #: A scalar tensor, or a thunk that computes it when its weight is not zero.
 Term: TypeAlias = Tensor | Callable[[], Tensor]
@@ -62,7 +64,8 @@ def every(interval: int, weight: float) -> Schedule:
     The mean over time is ``weight``. StyleGAN2 applies R1 this way with an interval of 16.
 
     Raises:
-        ValueError: ``interval`` is below 1.
+        TypeError: ``interval`` is no whole number, or ``weight`` no number.
+        ValueError: ``interval`` is below 1, or ``weight`` not finite.
 
     References:
         Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020,
@@ -72,6 +75,7 @@ def every(interval: int, weight: float) -> Schedule:
     >>> lazy(0), lazy(1), lazy(16)
     (32.0, 0.0, 32.0)
     """
+    interval, weight = check_whole(interval, "interval"), check_number(weight, "weight")
     if interval < 1:
         raise ValueError(f"interval is {interval}; it must be at least 1 step")
     return _Every(interval, weight)
@@ -81,13 +85,15 @@ def ramp(start: float, end: float, steps: int) -> Schedule:
     """Linear change from ``start`` to ``end`` over ``steps`` steps, constant afterwards.
 
     Raises:
-        ValueError: ``steps`` is below 1.
+        TypeError: ``steps`` is no whole number, or an end no number.
+        ValueError: ``steps`` is below 1, or an end not finite.
 
     >>> warm_up = ramp(0.0, 10.0, 100)
     >>> warm_up(0), warm_up(50), warm_up(1000)
     (0.0, 5.0, 10.0)
     """
-    if steps < 1:
+    start, end = check_number(start, "start"), check_number(end, "end")
+    if check_whole(steps, "steps") < 1:
         raise ValueError(f"steps is {steps}; a ramp needs at least 1 step")
     return _Ramp(start, end, steps)
 
@@ -138,8 +144,9 @@ class WeightedSum:
     the declared terms, as scalars or as thunks; a thunk with zero weight is not computed.
 
     Raises:
-        TypeError: a term is missing or unknown, or a schedule is called without a step.
-        ValueError: a term is not a single number.
+        TypeError: a weight is neither a number nor a schedule; a term is missing or unknown, or a
+            schedule is called without a step.
+        ValueError: a weight is not finite, or a term is not a single number.
 
     >>> import torch
     >>> objective = WeightedSum(adv=1.0, gp=10.0)
@@ -158,7 +165,7 @@ class WeightedSum:
     def __init__(self, **weights: Weight) -> None:
         if not weights:
             raise TypeError("an objective needs at least one term, e.g. WeightedSum(adv=1.0)")
-        self._weights = dict(weights)
+        self._weights = {name: checked_weight(w, name) for name, w in weights.items()}
 
     @property
     def weights(self) -> Mapping[str, Weight]:
@@ -258,6 +265,25 @@ class WeightedSum:
 
     def __setstate__(self, state: dict[str, Weight]) -> None:
         self._weights = state
+
+
+def checked_weight(weight: Any, name: str) -> Weight:
+    """Return the weight of a term, a finite number or a schedule.
+
+    >>> checked_weight(None, "gp")
+    Traceback (most recent call last):
+    TypeError: the weight of 'gp' is None; pass a number or a schedule, e.g. every(16, 10.0)
+    """
+    if isinstance(weight, Schedule) and not isinstance(weight, type):
+        return weight
+    if isinstance(weight, bool):  # 0 or 1: a term that is switched off or on
+        return int(weight)
+    if not isinstance(weight, Real):
+        raise TypeError(
+            f"the weight of {name!r} is {weight!r}; pass a number or a schedule, e.g. "
+            "every(16, 10.0)"
+        )
+    return check_number(weight, f"the weight of {name!r}")
 
 
 def _scalar(name: str, term: Term) -> Tensor:

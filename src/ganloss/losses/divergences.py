@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
-from typing import Literal, NamedTuple, TypeAlias, final
+from typing import Literal, NamedTuple, TypeAlias, final, get_args
 
 import torch
 from torch import Tensor
 
 from ganloss._lazy import suggest
 from ganloss._scores import Reduction, check_same_shape, check_tensor, softplus
+from ganloss._settings import check_settings
 from ganloss.losses._pair import ElementwisePair
 from ganloss.terms._term import checked_images, reduced
 from ganloss.terms.pixel import vector_dim
@@ -33,6 +34,9 @@ class KLDivergence:
     Args:
         dim: where the classes lie.
 
+    Raises:
+        TypeError: a setting is not of its type.
+
     Shapes: logits and target probabilities of one shape, classes along ``dim``.
 
     Range: [0, ∞).
@@ -55,6 +59,9 @@ class KLDivergence:
     """
 
     dim: int = 1
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def __call__(
         self,
@@ -206,6 +213,7 @@ class FDivergence(ElementwisePair):
             original, in which G descends the bound itself.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``kind`` is none of its choices; the nearest is named.
 
     Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size.
@@ -235,7 +243,8 @@ class FDivergence(ElementwisePair):
     alternative: bool = True
 
     def __post_init__(self) -> None:
-        if self.kind not in _DIVERGENCES:
+        check_settings(self)
+        if self.kind not in get_args(FKind):
             raise ValueError(
                 f"no divergence {self.kind!r}{suggest(str(self.kind), _DIVERGENCES)}; there are "
                 f"{', '.join(_DIVERGENCES)}"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ganloss._processes import gathered
 from ganloss._random import Draws
 from ganloss._scores import check_same_shape
+from ganloss._settings import check_settings
 from ganloss.penalties._penalty import GeneratorPenalty, noise_like, widened
 
 
@@ -32,6 +33,7 @@ class PathLength(GeneratorPenalty):
         rate: how fast the controller moves it, 0.01 in the paper.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``rate`` is not in (0, 1].
 
     Shapes: latents ``(N, d)`` or ``(N, layers, d)``; images ``(N, C, ...)``.
@@ -57,6 +59,7 @@ class PathLength(GeneratorPenalty):
     rate: float = 0.01
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if not 0 < self.rate <= 1:
             raise ValueError(f"rate is {self.rate}; it lies between 0 and 1 (0.01 in the paper)")
 
@@ -182,6 +185,9 @@ class ModeSeeking(GeneratorPenalty):
     Args:
         across_processes: take the mean distances over all processes; otherwise they are local.
 
+    Raises:
+        TypeError: a setting is not of its type.
+
     Shapes: two batches of latents of one shape ``(N, ...)``; samples ``(N, ...)``.
 
     Range: (0, 100000].
@@ -206,6 +212,9 @@ class ModeSeeking(GeneratorPenalty):
     batch_statistic: ClassVar[bool] = True
 
     across_processes: bool = False
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def over_all_processes(self) -> "ModeSeeking":
         """Give the same penalty of the mean distances of all processes."""
@@ -244,6 +253,10 @@ class LatentConsistency(GeneratorPenalty):
     Args:
         deviation: *s*, standard deviation of the noise; 0.03 in the paper.
 
+    Raises:
+        TypeError: a setting is not of its type.
+        ValueError: a number is not finite.
+
     Shapes: latents ``(N, ...)``; what h gives, ``(N, ...)``.
 
     Range: [0, ∞).
@@ -264,6 +277,9 @@ class LatentConsistency(GeneratorPenalty):
     """
 
     deviation: float = 0.03
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def _penalty(
         self,

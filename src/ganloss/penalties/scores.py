@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ganloss._processes import gathered
 from ganloss._random import Draws
 from ganloss._scores import Scores, per_sample, scales
+from ganloss._settings import check_settings
 from ganloss.penalties._penalty import Penalty, noise_like
 from ganloss.penalties.critic import Critic, scores_of
 
@@ -77,6 +78,7 @@ class LeCam(Penalty):
         decay: how slowly the controller moves them, 0.99 in the paper.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``decay`` is not in [0, 1).
 
     Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
@@ -107,6 +109,7 @@ class LeCam(Penalty):
     decay: float = 0.99
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if not 0 <= self.decay < 1:
             raise ValueError(f"decay is {self.decay}; it lies between 0 and 1 (0.99 in the paper)")
 
@@ -224,6 +227,7 @@ class ApproximateR1(Penalty):
         deviation: *s*; 0.01 for images in [-1, 1] in the paper, 0.1 for videos.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``deviation`` is not positive.
 
     Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
@@ -253,6 +257,7 @@ class ApproximateR1(Penalty):
     deviation: float = 0.01
 
     def __post_init__(self) -> None:
+        check_settings(self)
         _check_deviation(self.deviation)
 
     @property
@@ -283,6 +288,7 @@ class ApproximateR2(Penalty):
         deviation: *s*; as for :class:`ApproximateR1`.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``deviation`` is not positive.
 
     Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
@@ -312,6 +318,7 @@ class ApproximateR2(Penalty):
     deviation: float = 0.01
 
     def __post_init__(self) -> None:
+        check_settings(self)
         _check_deviation(self.deviation)
 
     @property

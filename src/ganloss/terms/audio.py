@@ -8,6 +8,7 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
+from ganloss._settings import check_settings
 from ganloss.terms._term import Term, check_positive, product
 
 
@@ -30,6 +31,7 @@ class MultiResolutionSTFT(Term):
         floor: least square of a magnitude, positive; 1e-7 as in the common code.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: not one size, hop and window for each resolution, or a window beyond its size.
 
     Shapes: sounds ``(N, ..., T)`` longer than half the largest transform.
@@ -60,6 +62,7 @@ class MultiResolutionSTFT(Term):
     floor: float = 1e-7
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if not self.sizes or not len(self.sizes) == len(self.hops) == len(self.windows):
             raise ValueError(
                 f"there are {len(self.sizes)} sizes, {len(self.hops)} hops and "
@@ -109,6 +112,7 @@ class MelSpectrogram(Term):
         floor: least value before the logarithm.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: settings that cannot be: a window beyond the frame, filters beyond half the
             sample rate.
 
@@ -144,6 +148,7 @@ class MelSpectrogram(Term):
     floor: float = 1e-5
 
     def __post_init__(self) -> None:
+        check_settings(self)
         check_positive(self.sample_rate, "sample_rate", "e.g. 22050")
         check_positive(self.floor, "floor", "e.g. 1e-5")
         _check_frames(self.size, self.hop, self.window)

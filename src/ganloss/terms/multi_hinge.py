@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import relu
 
 from ganloss._scores import check_tensor
+from ganloss._settings import check_settings
 from ganloss.terms._term import check_labels, check_positive
 
 
@@ -29,6 +30,7 @@ class MultiHinge:
         margin: m, positive.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``margin`` is not positive.
 
     Shapes: logits ``(N, K + 1)``, labels ``(N,)``.
@@ -56,6 +58,7 @@ class MultiHinge:
     margin: float = 1.0
 
     def __post_init__(self) -> None:
+        check_settings(self)
         check_positive(self.margin, "margin", "e.g. 1.0")
 
     def discriminator(self, *, real: Tensor, real_labels: Tensor, fake: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn.functional import avg_pool2d
 
+from ganloss._settings import check_settings
 from ganloss.terms._similarity import formula_of, plane_means, signed
 from ganloss.terms._term import Term, check_positive, checked_images
 
@@ -33,6 +34,7 @@ class SSIM(Term):
         sigma: standard deviation of the window, in pixels.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: an image is smaller than the window, or is not ``(N, C, H, W)``.
 
     Shapes: images ``(N, C, H, W)`` no smaller than the window.
@@ -63,6 +65,7 @@ class SSIM(Term):
     sigma: float = 1.5
 
     def __post_init__(self) -> None:
+        check_settings(self)
         _check_settings(self.data_range, self.window, self.sigma)
 
     def values(self, input: Tensor, target: Tensor) -> Tensor:
@@ -110,6 +113,7 @@ class MultiScaleSSIM(Term):
         weights: exponent of each scale, finest first; the paper's five by default.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: an image is too small for that many scales (five need 176 pixels), or is not
             ``(N, C, H, W)``.
 
@@ -140,8 +144,8 @@ class MultiScaleSSIM(Term):
     weights: tuple[float, ...] = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
     def __post_init__(self) -> None:
+        check_settings(self)
         _check_settings(self.data_range, self.window, self.sigma)
-        object.__setattr__(self, "weights", tuple(self.weights))
         if not self.weights or min(self.weights) <= 0:
             raise ValueError(f"weights are {self.weights}; pass one positive number per scale")
 
