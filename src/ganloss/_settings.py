@@ -8,6 +8,7 @@ from numbers import Integral, Real
 from types import UnionType
 from typing import Any, NamedTuple, get_args
 
+import torch
 from torch import Tensor
 
 _LARGEST = sys.float_info.max
@@ -34,6 +35,8 @@ def check_settings(value: Any) -> None:
     Traceback (most recent call last):
     TypeError: width is '3'; it must be a number
     """
+    if torch.compiler.is_compiling():  # a value made in compiled code: it cannot be traced
+        return
     for field in _declared(type(value)):
         given = getattr(value, field.name)
         found = field.check(given, field.name, field.besides)

@@ -70,7 +70,7 @@ class ConditionalContrastive:
 
         Raises:
             TypeError: embeddings are not floating point, or labels not integers.
-            ValueError: shapes do not fit.
+            ValueError: shapes do not fit, or a label is below 0.
         """
         own, others, alike = _similarities(embeddings, proxies, labels)
         own, others = own / self.temperature, others / self.temperature
@@ -148,7 +148,7 @@ class DataToDataCrossEntropy:
 
         Raises:
             TypeError: embeddings are not floating point, or labels not integers.
-            ValueError: shapes do not fit.
+            ValueError: shapes do not fit, or a label is below 0.
         """
         own, others, alike = _similarities(embeddings, proxies, labels)
         attraction = (own - self.positive_margin).clamp(max=0) / self.temperature
