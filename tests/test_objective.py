@@ -73,8 +73,15 @@ def test_a_vector_is_refused_with_the_mend():
 
 
 def test_something_that_is_no_tensor_is_refused():
-    with pytest.raises(TypeError, match="term 'adv' is float, not a tensor"):
-        gl.WeightedSum(adv=1.0)(adv=lambda: 1.0)
+    for term in (lambda: 1.0, 1.0):
+        with pytest.raises(TypeError, match=r"'adv' is of type float; .*adv=lambda: penalty"):
+            gl.WeightedSum(adv=1.0)(adv=term)
+
+
+def test_a_step_by_keyword_is_told_from_a_term():
+    with pytest.raises(TypeError, match=r"the step is positional: objective\(step, \.\.\.\)"):
+        gl.WeightedSum(adv=gl.every(2, 1.0))(step=3, adv=torch.tensor(1.0))
+    assert gl.WeightedSum(step=1.0)(step=torch.tensor(2.0)).total == 2  # a term of that name
 
 
 @pytest.mark.parametrize("make", [lambda: gl.every(0, 1.0), lambda: gl.ramp(0.0, 1.0, 0)])

@@ -26,10 +26,7 @@ def check_tensor(value: object, name: str) -> Tensor:
     if not isinstance(value, Tensor):
         raise TypeError(_not_a_tensor(value, name))
     if not value.dtype.is_floating_point:
-        raise TypeError(
-            f"{name} has dtype {value.dtype}; floating point is needed: convert it first, "
-            f"e.g. {name}.float() (and divide images by 255)"
-        )
+        raise TypeError(_not_floating(value, name))
     if value.dim() == 0:
         raise ValueError(
             f"{name} is a single number; pass the raw output of the network, shape (N, ...), "
@@ -41,12 +38,22 @@ def check_tensor(value: object, name: str) -> Tensor:
 
 
 def _not_a_tensor(value: object, name: str) -> str:
+    """Say what to do with what is no tensor."""
+    kind = type(value).__name__
     if isinstance(value, tuple):
-        return (
-            f"{name} is a tuple; if the network returns (scores, features), unpack them first, "
-            f"and pass several scales as a list"
-        )
-    return f"{name} must be a tensor or a list of tensors, not {type(value).__name__}"
+        return f"{name} is a tuple; if a network returns (scores, features), unpack them first"
+    if isinstance(value, list):
+        return f"{name} is a list; one tensor is needed: torch.cat or torch.stack its entries"
+    if kind == "ndarray":
+        return f"{name} is an array of NumPy; pass a tensor: torch.from_numpy({name})"
+    return f"{name} must be a tensor, not {kind}"
+
+
+def _not_floating(value: Tensor, name: str) -> str:
+    mend = f"e.g. {name}.float() (and divide images by 255)"
+    if value.is_complex():
+        mend = f"{name}.abs(), or both parts by torch.view_as_real({name})"
+    return f"{name} has dtype {value.dtype}; floating point is needed: convert it first, {mend}"
 
 
 def scales(scores: object, name: str) -> list[Tensor]:
@@ -56,6 +63,8 @@ def scales(scores: object, name: str) -> list[Tensor]:
         TypeError, ValueError: as :func:`check_tensor`, or an empty list.
     """
     if not isinstance(scores, list):
+        if isinstance(scores, tuple):
+            raise TypeError(f"{_not_a_tensor(scores, name)}; several scales go into a list")
         return [check_tensor(scores, name)]
     if not scores:
         raise ValueError(f"{name} is an empty list; pass one tensor per scale")

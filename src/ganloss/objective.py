@@ -242,6 +242,10 @@ class WeightedSum:
         return weight(step)
 
     def _check_names(self, terms: Mapping[str, Term]) -> None:
+        if "step" in terms and "step" not in self._weights:
+            raise TypeError(
+                f"{self!r} has no term 'step'; the step is positional: objective(step, ...)"
+            )
         for name in self._weights:
             if name not in terms:
                 raise TypeError(f"term {name!r} of {self!r} is missing; pass {name}=...")
@@ -286,10 +290,13 @@ def checked_weight(weight: Any, name: str) -> Weight:
     return check_number(weight, f"the weight of {name!r}")
 
 
-def _scalar(name: str, term: Term) -> Tensor:
-    value = term if isinstance(term, Tensor) else term()
-    if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"term {name!r} is {type(value).__name__}, not a tensor")
+def _scalar(name: str, term: Any) -> Tensor:
+    value = term() if callable(term) and not isinstance(term, Tensor) else term
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"term {name!r} is of type {type(value).__name__}; pass a 0-d tensor, or a function "
+            f"that gives one, e.g. {name}=lambda: penalty(D, real=x)"
+        )
     if value.dim() != 0:
         raise ValueError(
             f"term {name!r} has shape {tuple(value.shape)}; an objective adds single numbers: "

@@ -83,6 +83,12 @@ class KLDivergence:
             TypeError: an argument is not a tensor of floating point numbers.
             ValueError: shapes differ, or ``dim`` is the batch or does not exist.
         """
+        if isinstance(target, Tensor) and not target.dtype.is_floating_point:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"target has dtype {target.dtype}; probabilities are needed: of class indices pass "
+                f"one_hot(target, logits.shape[{self.dim}]).movedim(-1, {self.dim}).to(logits), "
+                "with torch.nn.functional.one_hot"
+            )
         logits, target = checked_images(logits, target, "logits", "target")
         if logits.dim() == 1:
             raise ValueError(

@@ -87,8 +87,8 @@ class SSIM(Term):
         if min(input.shape[2:]) < self.window:
             raise ValueError(
                 f"images are {_size(input)} and smaller than the window of {self.window}; pass "
-                f"larger images or a smaller odd window, e.g. SSIM(..., window="
-                f"{max(1, (min(input.shape[2:]) - 1) // 2 * 2 + 1)})"
+                f"larger images or a smaller odd window, e.g. SSIM(..., "
+                f"window={_odd_within(input)})"
             )
         formula = formula_of(self.data_range, self.window, self.sigma)
         return plane_means(input, target, formula).mean(1)
@@ -181,10 +181,13 @@ class MultiScaleSSIM(Term):
             possible += 1
         if possible < len(self.weights):
             needed = self.window * 2 ** (len(self.weights) - 1)
+            mend = f"a smaller window, or weights={self.weights[:possible]}"
+            if not possible:
+                mend = f"or use SSIM(..., window={_odd_within(images)}), which has one scale"
             raise ValueError(
                 f"images are {_size(images)}; {len(self.weights)} scales with a window of "
                 f"{self.window} need {needed} pixels, and this size allows {possible} scales: "
-                f"pass larger images, a smaller window, or weights={self.weights[:possible]}"
+                f"pass larger images, {mend}"
             )
 
 
@@ -201,6 +204,11 @@ def _check_images(images: Tensor) -> None:
             f"images have shape {tuple(images.shape)}; (N, C, H, W) is needed: add the missing "
             "dimensions with unsqueeze, or fold frames into the batch"
         )
+
+
+def _odd_within(images: Tensor) -> int:
+    """Largest odd window that fits."""
+    return (min(images.shape[2:]) - 1) // 2 * 2 + 1
 
 
 def _size(images: Tensor) -> str:
