@@ -60,7 +60,7 @@ def scales(scores: object, name: str) -> list[Tensor]:
     """Split scores into their checked scales.
 
     Raises:
-        TypeError, ValueError: as :func:`check_tensor`, or an empty list.
+        TypeError, ValueError: as :func:`check_tensor`, an empty list, or scales of other batches.
     """
     if not isinstance(scores, list):
         if isinstance(scores, tuple):
@@ -68,7 +68,15 @@ def scales(scores: object, name: str) -> list[Tensor]:
         return [check_tensor(scores, name)]
     if not scores:
         raise ValueError(f"{name} is an empty list; pass one tensor per scale")
-    return [check_tensor(scale, f"{name}[{i}]") for i, scale in enumerate(scores)]
+    found = [check_tensor(scale, f"{name}[{i}]") for i, scale in enumerate(scores)]
+    for i, scale in enumerate(found):
+        if scale.shape[0] != found[0].shape[0]:
+            raise ValueError(
+                f"{name}[0] has {found[0].shape[0]} samples and {name}[{i}] has {scale.shape[0]}, "
+                "but a sample's value is summed over its scales; pass equal batches, or a loss for "
+                "each scale"
+            )
+    return found
 
 
 def check_same_scales(real: list[Tensor], fake: list[Tensor], *, paired: bool) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganloss._random import Draws
-from ganloss._scores import Scores, check_equal_batches, check_tensor, per_sample, scales
+from ganloss._scores import Scores, check_tensor, per_sample, scales
 
 
 def top_k(scores: Scores, count: int) -> Scores:
@@ -37,8 +37,6 @@ def top_k(scores: Scores, count: int) -> Scores:
     checked = scales(scores, "scores")
     if count < 1:
         raise ValueError(f"count is {count}; keep at least one sample")
-    for i, scale in enumerate(checked[1:], 1):
-        check_equal_batches(checked[0], scale, "scores[0]", f"scores[{i}]")
     ranks = torch.stack([per_sample(scale.detach()) for scale in checked]).sum(0)
     kept = ranks.topk(min(count, len(ranks))).indices
     chosen = [scale[kept] for scale in checked]
