@@ -16,6 +16,7 @@ def top_k(scores: Scores, count: int) -> Scores:
 
     A sample ranks by its mean score, summed over scales; whole samples are kept. The paper starts
     with the whole batch and multiplies the count by 0.99 after each epoch, down to half of it.
+    Ranks are those of the local batch: each process keeps its own best.
 
     Args:
         scores: raw scores of generated samples ``(N, ...)``, or a list of them, one per scale.
@@ -56,7 +57,8 @@ def adaptive_weight(
     .. math:: \lambda = \min\Big(\lambda_{max},
         \frac{\lVert \nabla_w L_{main} \rVert}{\lVert \nabla_w L_{adv} \rVert + \delta}\Big)
 
-    Both graphs are kept for the backward pass. The weight is a constant: it gets no gradient.
+    Both graphs are kept for the backward pass. The weight is a constant: it gets no gradient. It
+    is a statistic of the local batch: with several processes, average it over them.
 
     Args:
         main: the reconstruction loss, a 0-d tensor.

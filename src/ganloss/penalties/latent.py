@@ -64,8 +64,10 @@ class PathLength(GeneratorPenalty):
             raise ValueError(f"rate is {self.rate}; it lies between 0 and 1 (0.01 in the paper)")
 
     def controller(self, *, across_processes: bool = False) -> "PathLengthMean":
-        """Give what holds the average and moves it."""
-        return PathLengthMean(self.rate, across_processes=across_processes)
+        """Give what holds the average and moves it; it begins at ``average``."""
+        return PathLengthMean(
+            self.rate, average=float(self.average), across_processes=across_processes
+        )
 
     def _penalty(
         self,
@@ -122,6 +124,7 @@ class PathLengthMean(nn.Module):
 
     Args:
         rate: *r*, 0.01 in the paper.
+        average: where it begins.
         across_processes: average the norms of all processes; otherwise they are local.
 
     >>> import torch
@@ -133,11 +136,13 @@ class PathLengthMean(nn.Module):
 
     average: Tensor
 
-    def __init__(self, rate: float = 0.01, *, across_processes: bool = False) -> None:
+    def __init__(
+        self, rate: float = 0.01, *, average: float = 0.0, across_processes: bool = False
+    ) -> None:
         super().__init__()
-        self._settings = PathLength(rate=rate)
+        self._settings = PathLength(average, rate)
         self.across_processes = across_processes
-        self.register_buffer("average", torch.zeros(()))
+        self.register_buffer("average", torch.tensor(float(average)))
 
     @property
     def penalty(self) -> PathLength:

@@ -114,8 +114,12 @@ class LeCam(Penalty):
             raise ValueError(f"decay is {self.decay}; it lies between 0 and 1 (0.99 in the paper)")
 
     def controller(self, *, across_processes: bool = False) -> "LeCamAverages":
-        """Give what holds the averages and moves them; its first update sets them."""
-        return LeCamAverages(self.decay, across_processes=across_processes)
+        """Give what holds the averages and moves them.
+
+        They begin at those of this value. If both are 0, as by default, the first update sets them.
+        """
+        real, fake = float(self.real_average), float(self.fake_average)
+        return LeCamAverages(self.decay, real=real, fake=fake, across_processes=across_processes)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -140,11 +144,13 @@ class LeCamAverages(nn.Module):
 
     .. math:: a \leftarrow \gamma a + (1 - \gamma) E\,D
 
-    The first update sets them, so no start value has to fade. Called as the penalty is, it gives
-    the penalty with the averages of before, and moves them by the same scores.
+    Unless they are given, the first update sets them, so no start value has to fade. Called as the
+    penalty is, it gives the penalty with the averages of before, and moves them by the same scores.
 
     Args:
         decay: :math:`\gamma`, 0.99 in the paper.
+        real: where the average of real scores begins.
+        fake: likewise; if both are 0, the first update sets them.
         across_processes: average the scores of all processes; otherwise they are local.
 
     >>> import torch
@@ -158,12 +164,20 @@ class LeCamAverages(nn.Module):
     fake: Tensor
     started: Tensor
 
-    def __init__(self, decay: float = 0.99, *, across_processes: bool = False) -> None:
+    def __init__(
+        self,
+        decay: float = 0.99,
+        *,
+        real: float = 0.0,
+        fake: float = 0.0,
+        across_processes: bool = False,
+    ) -> None:
         super().__init__()
-        self._settings = LeCam(decay=decay)
+        self._settings = LeCam(real, fake, decay)
         self.across_processes = across_processes
-        for name in ("real", "fake", "started"):
-            self.register_buffer(name, torch.zeros(()))
+        started = real != 0 or fake != 0
+        for name, start in (("real", real), ("fake", fake), ("started", started)):
+            self.register_buffer(name, torch.tensor(float(start)))
 
     @property
     def penalty(self) -> LeCam:
