@@ -135,6 +135,8 @@ def check_weight(weight: object, samples: int, name: str) -> Tensor:
     """Return per-sample weights ``(N,)`` as a floating tensor."""
     if not isinstance(weight, Tensor):
         raise TypeError(f"{name} must be a tensor of shape ({samples},), one weight per sample")
+    if weight.is_complex():
+        raise TypeError(f"{name} has dtype {weight.dtype}; a weight is a real number")
     if weight.shape != (samples,):
         raise ValueError(
             f"{name} has shape {tuple(weight.shape)}; one weight per sample is needed, ({samples},)"

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ganloss._random import Draws
 from ganloss._scores import Scores, check_tensor, per_sample, scales
+from ganloss._settings import check_number, check_whole
 
 
 def top_k(scores: Scores, count: int) -> Scores:
@@ -26,6 +27,7 @@ def top_k(scores: Scores, count: int) -> Scores:
         Scores in the same structure, in descending order of rank; gradients flow to those kept.
 
     Raises:
+        TypeError: scores are no floating tensors, or the count no whole number.
         ValueError: a count below 1, or scales with different numbers of samples.
 
     References:
@@ -36,7 +38,7 @@ def top_k(scores: Scores, count: int) -> Scores:
     tensor([5., 3.])
     """
     checked = scales(scores, "scores")
-    if count < 1:
+    if check_whole(count, "count") < 1:
         raise ValueError(f"count is {count}; keep at least one sample")
     ranks = torch.stack([per_sample(scale.detach()) for scale in checked]).sum(0)
     kept = ranks.topk(min(count, len(ranks))).indices
@@ -149,6 +151,7 @@ def latent_step(
         z′, of the shape of z.
 
     Raises:
+        TypeError: latents are no floating tensor, or a setting is no number.
         ValueError: a share outside [0, 1], a negative damping, scores of other samples, or scores
             that cannot be differentiated, as under ``torch.no_grad()``.
 
@@ -160,7 +163,11 @@ def latent_step(
     >>> latent_step(z, lambda z: z @ torch.tensor([3.0, 4.0]), damping=None, share=1.0)
     tensor([[2.7000, 3.6000]])
     """
-    if not 0 <= share <= 1:
+    check_tensor(latents, "latents")
+    check_number(rate, "rate")
+    for name, number in (("damping", damping), ("bound", bound)):
+        check_number(number, name, (type(None),))
+    if not 0 <= check_number(share, "share") <= 1:
         raise ValueError(f"share is {share}; it lies between 0 and 1 (0.8 in the paper)")
     if damping is not None and damping < 0:
         raise ValueError(f"damping is {damping}; it must not be negative (5 in the paper)")
@@ -203,6 +210,7 @@ class ImagePool(nn.Module):
         size: how many images are kept, 50 in the papers; 0 returns the images as they came.
 
     Raises:
+        TypeError: ``size`` is no whole number.
         ValueError: ``size`` is negative, or a state that is loaded has more images than that.
 
     References:
@@ -220,7 +228,7 @@ class ImagePool(nn.Module):
 
     def __init__(self, size: int = 50) -> None:
         super().__init__()
-        if size < 0:
+        if check_whole(size, "size") < 0:
             raise ValueError(f"size is {size}; it must be 0 or more")
         self.size = size
         self.register_buffer("images", torch.empty(0))

@@ -125,12 +125,14 @@ def check_images(images: Tensor) -> None:
 
     Raises:
         ValueError: another rank than ``(N, C, H, W)``.
-        TypeError: not floating point.
+        TypeError: no tensor, or not floating point.
 
     >>> check_images(torch.rand(3, 8, 8))
     Traceback (most recent call last):
     ValueError: augmentation takes images (N, C, H, W), and these have shape (3, 8, 8)
     """
+    if not isinstance(images, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"images must be a tensor (N, C, H, W), not {type(images).__name__}")
     if images.dim() != 4:
         raise ValueError(
             f"augmentation takes images (N, C, H, W), and these have shape {tuple(images.shape)}"

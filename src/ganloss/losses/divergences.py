@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganloss._lazy import suggest
 from ganloss._scores import Reduction, check_same_shape, check_tensor, softplus
-from ganloss._settings import check_settings
+from ganloss._settings import check_number, check_settings
 from ganloss.losses._pair import ElementwisePair
 from ganloss.terms._term import checked_images, reduced
 from ganloss.terms.pixel import vector_dim
@@ -158,8 +158,8 @@ class GaussianKL:
             reduction: ``"mean"`` Σwl/Σw, ``"sum"`` Σwl, ``"none"`` w·l, ``(N,)``.
 
         Raises:
-            TypeError: an argument is not a tensor of floating point numbers.
-            ValueError: shapes differ.
+            TypeError: an argument is not a tensor of floating point numbers, or a prior no number.
+            ValueError: shapes differ, or a prior is not finite.
         """
         mean, log_variance = checked_images(mean, log_variance, "mean", "log_variance")
         prior_mean = _prior(prior_mean, mean, "prior_mean")
@@ -173,7 +173,7 @@ class GaussianKL:
 
 def _prior(value: Tensor | float, like: Tensor, name: str) -> Tensor:
     if not isinstance(value, Tensor):
-        return like.new_tensor(value)
+        return like.new_tensor(check_number(value, name))
     if value.dim() == 0:
         return value
     check_same_shape(like, value, "mean", name)

@@ -12,7 +12,13 @@ from ganloss._processes import gathered
 from ganloss._random import Draws
 from ganloss._scores import check_same_shape
 from ganloss._settings import check_settings
-from ganloss.penalties._penalty import GeneratorPenalty, noise_like, widened
+from ganloss.penalties._penalty import (
+    GeneratorPenalty,
+    check_samples,
+    generated,
+    noise_like,
+    widened,
+)
 
 
 @final
@@ -102,7 +108,7 @@ class PathLength(GeneratorPenalty):
                 "torch.inference_mode() forbid; compute it outside, or leave it out when evaluating"
             )
         w = latents if latents.requires_grad else latents.detach().requires_grad_(True)
-        images = generator(w)
+        images = generated(generator, w)
         if not images.requires_grad:
             raise ValueError(
                 "the images do not depend on the latents; a detach() or no_grad() inside the "
@@ -163,6 +169,7 @@ class PathLengthMean(nn.Module):
         torch.Size([])
         """
         del others
+        check_samples(latents, "latents", "PathLength")
         latents = widened(latents)
         with torch.autocast(latents.device.type, enabled=False):
             lengths = self._settings.lengths(generator, latents=latents, random=random)
@@ -235,7 +242,7 @@ class ModeSeeking(GeneratorPenalty):
         if others is None:
             raise TypeError("ModeSeeking needs two batches of latents")
         check_same_shape(latents, others, "latents", "others")
-        moved = self._mean(generator(latents) - generator(others))
+        moved = self._mean(generated(generator, latents) - generated(generator, others))
         return 1 / (moved / self._mean(latents - others) + 1e-5)
 
     def _mean(self, distance: Tensor) -> Tensor:
@@ -294,5 +301,5 @@ class LatentConsistency(GeneratorPenalty):
         random: Draws | None,
     ) -> Tensor:
         moved = latents + self.deviation * noise_like(latents, random, "latent-consistency")
-        change = generator(moved) - generator(latents)
+        change = generated(generator, moved) - generated(generator, latents)
         return change.reshape(change.shape[0], -1).square().sum(1).mean()

@@ -11,7 +11,7 @@ from ganloss._processes import gathered
 from ganloss._random import Draws
 from ganloss._scores import Scores, per_sample, scales
 from ganloss._settings import check_settings
-from ganloss.penalties._penalty import Penalty, noise_like
+from ganloss.penalties._penalty import Penalty, check_samples, noise_like
 from ganloss.penalties.critic import Critic, scores_of
 
 
@@ -199,6 +199,8 @@ class LeCamAverages(nn.Module):
         >>> averages(lambda x: x.flatten(), real=real, fake=fake).shape
         torch.Size([])
         """
+        check_samples(real, "real", "LeCam")
+        check_samples(fake, "fake", "LeCam")
         critic = critic if isinstance(critic, Critic) else Critic(critic)
         scores = {"real": scores_of(critic, real), "fake": scores_of(critic, fake)}
         self._begin(**scores)

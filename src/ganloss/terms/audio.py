@@ -8,6 +8,7 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
+from ganloss._scores import check_tensor
 from ganloss._settings import check_settings
 from ganloss.terms._term import Term, check_positive, product
 
@@ -174,13 +175,14 @@ class MelSpectrogram(Term):
         """Log mel spectrogram of ``(N, ..., T)``, ``(N, ..., mels, frames)``.
 
         Raises:
+            TypeError: not a tensor of floating point numbers.
             ValueError: the sound is too short for one frame.
 
         >>> import torch
         >>> MelSpectrogram(sample_rate=22050).spectrogram(torch.zeros(1, 4096)).shape
         torch.Size([1, 80, 16])
         """
-        padded = _mirrored(waves, (self.size - self.hop) // 2)
+        padded = _mirrored(check_tensor(waves, "waves"), (self.size - self.hop) // 2)
         magnitude = (_power(padded, self.size, self.hop, self.window) + 1e-9).sqrt()
         # A compiler would not see the cache, and warns of it.
         find = mel_filters if torch.compiler.is_compiling() else _kept_filters

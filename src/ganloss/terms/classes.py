@@ -326,6 +326,11 @@ def _others(
 
 def _log_prob(distribution: Distribution, values: object, place: int) -> Tensor:
     """Log probability of values of the distribution's own shape; torch would broadcast others."""
+    if not isinstance(distribution, Distribution):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"distributions[{place}] must be one of torch.distributions, not "
+            f"{type(distribution).__name__}"
+        )
     if not isinstance(values, Tensor):
         raise TypeError(f"values[{place}] must be a tensor, not {type(values).__name__}")
     shape = distribution.batch_shape + distribution.event_shape
