@@ -309,3 +309,14 @@ def test_in_training_ds_turns_move_p_and_gs_do_not() -> None:
     assert strength.p == 0.25
     g.loss(turn).total.backward()
     assert strength.p == 0.25
+
+
+def test_the_catalogues_closed_forms() -> None:
+    """p = 0 leaves images alone; 16,000 of 500,000 images with scores above u are .032."""
+    images = torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(AdaptiveAugment()(images), images)
+    strength = AdaptiveAugment().controller()
+    for turn in range(4):
+        assert strength.p.item() == 0, turn
+        strength.update(real=torch.ones(4000))
+    assert strength.p.item() == pytest.approx(0.032)

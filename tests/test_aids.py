@@ -58,6 +58,13 @@ def test_a_dead_adversarial_loss_gives_the_largest_weight_and_no_nan():
     assert gl.adaptive_weight(0 * w.sum(), 0 * w.sum(), at=w).item() == 0
     with pytest.raises(ValueError, match="a single number"):
         gl.adaptive_weight(w, w.sum(), at=w)
+    with pytest.raises(TypeError, match="main must be a loss, a 0-d tensor, not float"):
+        gl.adaptive_weight(1.0, w.sum(), at=w)
+    with pytest.raises(ValueError, match="adversarial depends on nothing that is trained"):
+        gl.adaptive_weight(w.sum(), w.sum().detach(), at=w)
+    for at in (torch.ones(2), []):
+        with pytest.raises(ValueError, match="weight of the generator's last layer"):
+            gl.adaptive_weight(w.sum(), w.sum(), at=at)
 
 
 def test_all_weights_of_a_last_layer_are_one_vector() -> None:
@@ -221,3 +228,7 @@ def test_latent_steps_refuse_nonsense():
         gl.latent_step(z, scored, damping=-1.0)
     with pytest.raises(ValueError, match="1 scores of 2 latents"):
         gl.latent_step(z, lambda z: z.sum()[None])
+    with pytest.raises(ValueError, match="scores do not depend on the latents"):
+        gl.latent_step(z, lambda z: torch.zeros(2))
+    with torch.no_grad(), pytest.raises(ValueError, match="leave it out when evaluating"):
+        gl.latent_step(z, scored)

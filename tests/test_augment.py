@@ -263,3 +263,13 @@ def test_the_generator_learns_through_the_augmentation() -> None:
         gradients.append(g.image.grad)
     assert gradients[0].abs().sum() > 0
     assert not torch.allclose(*gradients)
+
+
+def test_a_constant_image_only_changes_its_brightness_and_no_policy_is_the_identity() -> None:
+    """The catalogue's closed form: u - 1/2 is added, of which the other two leave everything."""
+    u = torch.rand(3, 7, generator=torch.Generator().manual_seed(5))[:, 0]
+    images = torch.full((3, 3, 4, 4), 0.25)
+    found = DiffAugment(("color",))(images, random=torch.Generator().manual_seed(5))
+    wanted = (0.25 + u - 0.5)[:, None, None, None].expand(3, 3, 4, 4)
+    torch.testing.assert_close(found, wanted)
+    assert torch.equal(DiffAugment(())(images), images)

@@ -205,3 +205,16 @@ def test_other_libraries_have_nothing_that_is_missing_here():
     assert not control.exists
     assert not make_features.Feature("nothing", "T", ("Hinge(no_such_argument=1)",)).exists
     assert make_features._row(control) == "| nothing | yes |  |  | **no** | `NoSuchLoss` |"
+
+
+def test_cards_say_which_numbers_are_of_one_process_only():
+    """SPEC 1.1: of statistics of the batch, with or without a way out, and of running averages."""
+    option = "unless across_processes"
+    found = {card.name: option in card.needs for card in cards() if "process" in card.needs}
+    without = dict.fromkeys(("2c", "d2d-ce", "mean-feature-matching"), False)
+    averages = ("lecam", "path-length", "boundary-equilibrium")
+    pairs = ("relativistic-average", "dual-contrastive", "softmax", "mmd")
+    others = ("max-gp", "mode-seeking", "pulling-away")
+    assert found == without | dict.fromkeys((*averages, *pairs, *others), True)
+    for name in averages:
+        assert "its controller's average" in card(name).needs

@@ -160,3 +160,28 @@ def test_a_value_hands_its_settings_on_to_its_controller() -> None:
     for value in (3.0, 8.0):
         mean.update(torch.tensor([value]))
     assert mean.average.item() == 8.0
+
+
+def test_controllers_begin_where_their_values_are() -> None:
+    """A mean of norms of 2 that moves by half towards c = 4 is 3; LeCam's by a tenth, as well."""
+    mean = gl.PathLength(average=2.0, rate=0.5).controller()
+    assert mean.penalty == gl.PathLength(torch.tensor(2.0), 0.5)
+    mean.update(torch.tensor([4.0]))
+    assert mean.average.item() == 3.0
+    averages = gl.LeCam(real_average=1.0, fake_average=torch.tensor(-1.0), decay=0.9).controller()
+    assert (averages.penalty.real_average, averages.penalty.fake_average) == (1.0, -1.0)
+    averages.update(real=column(2), fake=column(0))
+    assert averages.real.item() == pytest.approx(1.1)
+    assert averages.fake.item() == pytest.approx(-0.9)
+    assert gl.BoundaryEquilibrium(k=0.3).controller().k.item() == pytest.approx(0.3)
+    assert gl.AdaptiveAugment(p=0.3).controller().p.item() == pytest.approx(0.3)
+
+
+def test_a_controller_made_anew_from_its_penalty_goes_on() -> None:
+    averages = gl.LeCamAverages(decay=0.9)
+    averages.update(real=column(1, 3), fake=column(-1, -5))
+    again = averages.penalty.controller()
+    for one in (averages, again):
+        one.update(real=column(4), fake=column(0))
+    assert torch.equal(averages.real, again.real)
+    assert torch.equal(averages.fake, again.fake)

@@ -20,6 +20,7 @@ LAYERS = (
         "_processes",
         "_random",
         "_scores",
+        "_settings",
         "_version",
         "_weights",
     ),

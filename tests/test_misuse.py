@@ -115,6 +115,22 @@ def test_a_vector_per_sample_of_unequal_batches_is_refused():
         gl.Hinge().discriminator(real=scores(4), fake=scores(3), reduction="none")
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ([scores(2, 2)], r"input is a list; .*torch\.cat or torch\.stack"),
+        ((scores(2, 2), scores(2, 2)), "input is a tuple; .*unpack them first"),
+        (scores(2, 2).numpy(), r"torch\.from_numpy\(input\)"),
+        (scores(2, 2).to(torch.complex64), r"dtype torch\.complex64; .*input\.abs\(\)"),
+        (scores(2, 2).bool(), r"input\.float\(\)"),
+        (1.0, "input must be a tensor, not float"),
+    ],
+)
+def test_a_term_says_what_to_do_with_what_is_no_tensor(given: object, words: str):
+    with pytest.raises(TypeError, match=words):
+        gl.L1()(given, given)
+
+
 PENALTIES = [gl.GradientPenalty(), gl.R1(), gl.R2()]
 penalties = pytest.mark.parametrize("penalty", PENALTIES, ids=lambda p: type(p).__name__)
 

@@ -73,8 +73,15 @@ def test_a_vector_is_refused_with_the_mend():
 
 
 def test_something_that_is_no_tensor_is_refused():
-    with pytest.raises(TypeError, match="term 'adv' is float, not a tensor"):
-        gl.WeightedSum(adv=1.0)(adv=lambda: 1.0)
+    for term in (lambda: 1.0, 1.0):
+        with pytest.raises(TypeError, match=r"'adv' is of type float; .*adv=lambda: penalty"):
+            gl.WeightedSum(adv=1.0)(adv=term)
+
+
+def test_a_step_by_keyword_is_told_from_a_term():
+    with pytest.raises(TypeError, match=r"the step is positional: objective\(step, \.\.\.\)"):
+        gl.WeightedSum(adv=gl.every(2, 1.0))(step=3, adv=torch.tensor(1.0))
+    assert gl.WeightedSum(step=1.0)(step=torch.tensor(2.0)).total == 2  # a term of that name
 
 
 @pytest.mark.parametrize("make", [lambda: gl.every(0, 1.0), lambda: gl.ramp(0.0, 1.0, 0)])
@@ -112,3 +119,12 @@ def test_gradients_of_the_terms_and_their_conflicts():
     assert report.cosines == pytest.approx({("a", "b"): 0.0, ("a", "c"): -1.0, ("b", "c"): 0.0})
     assert report.conflicts == [("a", "c")]
     assert w.grad is None
+
+
+def test_gradients_of_what_reaches_no_parameter_are_refused():
+    x = torch.ones(2, requires_grad=True)
+    objective = gl.WeightedSum(a=1.0, b=1.0)
+    with pytest.raises(ValueError, match="term 'b' depends on no parameter"):
+        objective.gradients([x], a=x.sum(), b=x.sum().detach())
+    with pytest.raises(ValueError, match="pass those that are being trained"):
+        objective.gradients([torch.ones(2)], a=x.sum(), b=x.sum())

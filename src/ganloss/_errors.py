@@ -13,6 +13,10 @@ class UsageError(GanlossError):
     exit_code = 2
 
 
+class MisuseError(UsageError, ValueError):
+    """An argument of a function of the library is wrong, which a flag may have asked for."""
+
+
 class DataError(GanlossError):
     """The data cannot be used as they are."""
 

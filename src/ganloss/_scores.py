@@ -26,10 +26,7 @@ def check_tensor(value: object, name: str) -> Tensor:
     if not isinstance(value, Tensor):
         raise TypeError(_not_a_tensor(value, name))
     if not value.dtype.is_floating_point:
-        raise TypeError(
-            f"{name} has dtype {value.dtype}; floating point is needed: convert it first, "
-            f"e.g. {name}.float() (and divide images by 255)"
-        )
+        raise TypeError(_not_floating(value, name))
     if value.dim() == 0:
         raise ValueError(
             f"{name} is a single number; pass the raw output of the network, shape (N, ...), "
@@ -41,25 +38,45 @@ def check_tensor(value: object, name: str) -> Tensor:
 
 
 def _not_a_tensor(value: object, name: str) -> str:
+    """Say what to do with what is no tensor."""
+    kind = type(value).__name__
     if isinstance(value, tuple):
-        return (
-            f"{name} is a tuple; if the network returns (scores, features), unpack them first, "
-            f"and pass several scales as a list"
-        )
-    return f"{name} must be a tensor or a list of tensors, not {type(value).__name__}"
+        return f"{name} is a tuple; if a network returns (scores, features), unpack them first"
+    if isinstance(value, list):
+        return f"{name} is a list; one tensor is needed: torch.cat or torch.stack its entries"
+    if kind == "ndarray":
+        return f"{name} is an array of NumPy; pass a tensor: torch.from_numpy({name})"
+    return f"{name} must be a tensor, not {kind}"
+
+
+def _not_floating(value: Tensor, name: str) -> str:
+    mend = f"e.g. {name}.float() (and divide images by 255)"
+    if value.is_complex():
+        mend = f"{name}.abs(), or both parts by torch.view_as_real({name})"
+    return f"{name} has dtype {value.dtype}; floating point is needed: convert it first, {mend}"
 
 
 def scales(scores: object, name: str) -> list[Tensor]:
     """Split scores into their checked scales.
 
     Raises:
-        TypeError, ValueError: as :func:`check_tensor`, or an empty list.
+        TypeError, ValueError: as :func:`check_tensor`, an empty list, or scales of other batches.
     """
     if not isinstance(scores, list):
+        if isinstance(scores, tuple):
+            raise TypeError(f"{_not_a_tensor(scores, name)}; several scales go into a list")
         return [check_tensor(scores, name)]
     if not scores:
         raise ValueError(f"{name} is an empty list; pass one tensor per scale")
-    return [check_tensor(scale, f"{name}[{i}]") for i, scale in enumerate(scores)]
+    found = [check_tensor(scale, f"{name}[{i}]") for i, scale in enumerate(scores)]
+    for i, scale in enumerate(found):
+        if scale.shape[0] != found[0].shape[0]:
+            raise ValueError(
+                f"{name}[0] has {found[0].shape[0]} samples and {name}[{i}] has {scale.shape[0]}, "
+                "but a sample's value is summed over its scales; pass equal batches, or a loss for "
+                "each scale"
+            )
+    return found
 
 
 def check_same_scales(real: list[Tensor], fake: list[Tensor], *, paired: bool) -> None:
@@ -118,6 +135,8 @@ def check_weight(weight: object, samples: int, name: str) -> Tensor:
     """Return per-sample weights ``(N,)`` as a floating tensor."""
     if not isinstance(weight, Tensor):
         raise TypeError(f"{name} must be a tensor of shape ({samples},), one weight per sample")
+    if weight.is_complex():
+        raise TypeError(f"{name} has dtype {weight.dtype}; a weight is a real number")
     if weight.shape != (samples,):
         raise ValueError(
             f"{name} has shape {tuple(weight.shape)}; one weight per sample is needed, ({samples},)"

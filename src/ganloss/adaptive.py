@@ -14,7 +14,8 @@ from ganloss._lazy import suggest
 from ganloss._processes import gathered
 from ganloss._random import Draws
 from ganloss._scores import Scores, per_sample, scales
-from ganloss.augment import check_images
+from ganloss._settings import check_settings
+from ganloss.augment import check_images, names
 
 Group: TypeAlias = Literal["blit", "geometry", "color"]
 
@@ -90,9 +91,11 @@ class AdaptiveAugment:
     undecided: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
+        check_settings(self)
+        object.__setattr__(self, "operations", names(self.operations, "operations", "color"))
         for name in self.operations:
             if name not in _GROUPS:
-                hint = suggest(name, _GROUPS) or "."
+                hint = suggest(str(name), _GROUPS) or "."
                 raise ValueError(f"no operations {name!r}{hint} They are {', '.join(_GROUPS)}")
         if len(set(self.operations)) != len(self.operations):
             raise ValueError(f"operations {self.operations} repeat a group; name each once")

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ganloss._random import Draws
-from ganloss._scores import Scores, check_equal_batches, check_tensor, per_sample, scales
+from ganloss._scores import Scores, check_tensor, per_sample, scales
+from ganloss._settings import check_number, check_whole
 
 
 def top_k(scores: Scores, count: int) -> Scores:
@@ -16,6 +17,7 @@ def top_k(scores: Scores, count: int) -> Scores:
 
     A sample ranks by its mean score, summed over scales; whole samples are kept. The paper starts
     with the whole batch and multiplies the count by 0.99 after each epoch, down to half of it.
+    Ranks are those of the local batch: each process keeps its own best.
 
     Args:
         scores: raw scores of generated samples ``(N, ...)``, or a list of them, one per scale.
@@ -25,6 +27,7 @@ def top_k(scores: Scores, count: int) -> Scores:
         Scores in the same structure, in descending order of rank; gradients flow to those kept.
 
     Raises:
+        TypeError: scores are no floating tensors, or the count no whole number.
         ValueError: a count below 1, or scales with different numbers of samples.
 
     References:
@@ -35,10 +38,8 @@ def top_k(scores: Scores, count: int) -> Scores:
     tensor([5., 3.])
     """
     checked = scales(scores, "scores")
-    if count < 1:
+    if check_whole(count, "count") < 1:
         raise ValueError(f"count is {count}; keep at least one sample")
-    for i, scale in enumerate(checked[1:], 1):
-        check_equal_batches(checked[0], scale, "scores[0]", f"scores[{i}]")
     ranks = torch.stack([per_sample(scale.detach()) for scale in checked]).sum(0)
     kept = ranks.topk(min(count, len(ranks))).indices
     chosen = [scale[kept] for scale in checked]
@@ -58,7 +59,8 @@ def adaptive_weight(
     .. math:: \lambda = \min\Big(\lambda_{max},
         \frac{\lVert \nabla_w L_{main} \rVert}{\lVert \nabla_w L_{adv} \rVert + \delta}\Big)
 
-    Both graphs are kept for the backward pass. The weight is a constant: it gets no gradient.
+    Both graphs are kept for the backward pass. The weight is a constant: it gets no gradient. It
+    is a statistic of the local batch: with several processes, average it over them.
 
     Args:
         main: the reconstruction loss, a 0-d tensor.
@@ -71,7 +73,9 @@ def adaptive_weight(
         The weight, a 0-d tensor on the losses' device.
 
     Raises:
-        ValueError: a loss is no single number.
+        TypeError: a loss is no tensor.
+        ValueError: a loss is no single number, or nothing can be differentiated, as under
+            ``torch.no_grad()``.
 
     References:
         Esser et al., "Taming Transformers for High-Resolution Image Synthesis", CVPR 2021,
@@ -83,10 +87,26 @@ def adaptive_weight(
     """
     weights = [at] if isinstance(at, Tensor) else list(at)
     for name, loss in (("main", main), ("adversarial", adversarial)):
-        if loss.dim() != 0:
-            raise ValueError(f"{name} has shape {tuple(loss.shape)}; pass a loss, a single number")
+        _check_loss(loss, name)
+    if not weights or not all(w.requires_grad for w in weights):
+        raise ValueError(
+            "at has no gradient: pass the weight of the generator's last layer, or generated "
+            "images with their graph"
+        )
     ours, theirs = (_gradient_norm(loss, weights) for loss in (main, adversarial))
     return (ours / (theirs + delta)).clamp(max=largest)
+
+
+def _check_loss(loss: object, name: str) -> None:
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"{name} must be a loss, a 0-d tensor, not {type(loss).__name__}")
+    if loss.dim() != 0:
+        raise ValueError(f"{name} has shape {tuple(loss.shape)}; pass a loss, a single number")
+    if not loss.requires_grad:
+        raise ValueError(
+            f"{name} depends on nothing that is trained: compute it outside of torch.no_grad(), "
+            "and do not detach it"
+        )
 
 
 def _gradient_norm(loss: Tensor, at: Sequence[Tensor]) -> Tensor:
@@ -131,7 +151,9 @@ def latent_step(
         z′, of the shape of z.
 
     Raises:
-        ValueError: a share outside [0, 1], a negative damping, or scores of other samples.
+        TypeError: latents are no floating tensor, or a setting is no number.
+        ValueError: a share outside [0, 1], a negative damping, scores of other samples, or scores
+            that cannot be differentiated, as under ``torch.no_grad()``.
 
     References:
         Wu et al., "LOGAN: Latent Optimisation for Generative Adversarial Networks", 2019,
@@ -141,14 +163,25 @@ def latent_step(
     >>> latent_step(z, lambda z: z @ torch.tensor([3.0, 4.0]), damping=None, share=1.0)
     tensor([[2.7000, 3.6000]])
     """
-    if not 0 <= share <= 1:
+    check_tensor(latents, "latents")
+    check_number(rate, "rate")
+    for name, number in (("damping", damping), ("bound", bound)):
+        check_number(number, name, (type(None),))
+    if not 0 <= check_number(share, "share") <= 1:
         raise ValueError(f"share is {share}; it lies between 0 and 1 (0.8 in the paper)")
     if damping is not None and damping < 0:
         raise ValueError(f"damping is {damping}; it must not be negative (5 in the paper)")
+    if not torch.is_grad_enabled():
+        raise ValueError(
+            "a latent step differentiates the scores, which torch.no_grad() and "
+            "torch.inference_mode() forbid; take it outside, or leave it out when evaluating"
+        )
     z = latents if latents.requires_grad else latents.detach().requires_grad_(True)
     scores = per_sample(score(z))
     if len(scores) != len(z):
         raise ValueError(f"there are {len(scores)} scores of {len(z)} latents")
+    if not scores.requires_grad:
+        raise ValueError("the scores do not depend on the latents: something inside detaches them")
     (gradient,) = torch.autograd.grad(scores.sum(), z, create_graph=True)
     if damping is not None:
         squares = gradient.flatten(1).square().sum(1).view(-1, *[1] * (z.dim() - 1))
@@ -177,6 +210,7 @@ class ImagePool(nn.Module):
         size: how many images are kept, 50 in the papers; 0 returns the images as they came.
 
     Raises:
+        TypeError: ``size`` is no whole number.
         ValueError: ``size`` is negative, or a state that is loaded has more images than that.
 
     References:
@@ -194,7 +228,7 @@ class ImagePool(nn.Module):
 
     def __init__(self, size: int = 50) -> None:
         super().__init__()
-        if size < 0:
+        if check_whole(size, "size") < 0:
             raise ValueError(f"size is {size}; it must be 0 or more")
         self.size = size
         self.register_buffer("images", torch.empty(0))

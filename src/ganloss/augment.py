@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, final
+from typing import Any, Literal, TypeAlias, final
 
 import torch
 from torch import Tensor
 
 from ganloss._lazy import suggest
 from ganloss._random import Draws
+from ganloss._settings import check_settings
 
 Operation: TypeAlias = Literal["color", "translation", "cutout"]
 
@@ -70,9 +71,11 @@ class DiffAugment:
     hole: float = field(default=0.5, kw_only=True)
 
     def __post_init__(self) -> None:
+        check_settings(self)
+        object.__setattr__(self, "policy", names(self.policy, "policy", "color"))
         for name in self.policy:
-            if name not in _OPERATIONS:
-                hint = suggest(name, _OPERATIONS) or "."
+            if name not in list(_OPERATIONS):  # not hashed, so it may be anything
+                hint = suggest(str(name), _OPERATIONS) or "."
                 raise ValueError(
                     f"no augmentation {name!r}{hint} They are {', '.join(_OPERATIONS)}"
                 )
@@ -105,17 +108,31 @@ class DiffAugment:
         return images
 
 
+def names(given: object, name: str, example: str) -> tuple[Any, ...]:
+    """Return names as a tuple, of which a string is none.
+
+    >>> names("color", "policy", "color")
+    Traceback (most recent call last):
+    TypeError: policy is 'color'; pass a tuple of names, e.g. ('color',)
+    """
+    if not isinstance(given, (tuple, list)):
+        raise TypeError(f"{name} is {given!r}; pass a tuple of names, e.g. ({example!r},)")
+    return tuple(given)
+
+
 def check_images(images: Tensor) -> None:
     """Refuse what is no batch of images to augment.
 
     Raises:
         ValueError: another rank than ``(N, C, H, W)``.
-        TypeError: not floating point.
+        TypeError: no tensor, or not floating point.
 
     >>> check_images(torch.rand(3, 8, 8))
     Traceback (most recent call last):
     ValueError: augmentation takes images (N, C, H, W), and these have shape (3, 8, 8)
     """
+    if not isinstance(images, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"images must be a tensor (N, C, H, W), not {type(images).__name__}")
     if images.dim() != 4:
         raise ValueError(
             f"augmentation takes images (N, C, H, W), and these have shape {tuple(images.shape)}"

@@ -170,6 +170,7 @@ def card(name: str) -> Card:
 
 
 _STATISTIC = "; a statistic of the batch, local to a process unless across_processes"
+_STATE = "; its controller's average is of the batches of its own process unless across_processes"
 _REGISTRIES = {
     "pair": LOSSES,
     "penalty": PENALTIES,
@@ -271,10 +272,10 @@ def _needs(cls: Any) -> str:
         # Defaults are class attributes, so this holds where arguments must be given as well.
         kinds = cls.__new__(cls).needs
         words = f"the discriminator, and {' and '.join(kinds)} samples" if kinds else "the network"
-        return words + (_STATISTIC if cls.batch_statistic else "")
+        return words + _locality(cls)
     if issubclass(cls, GeneratorPenalty):
         words = "the generator and latents" + (", twice" if cls.needs_others else "")
-        return words + (_STATISTIC if cls.batch_statistic else "")
+        return words + _locality(cls)
     if issubclass(cls, GANLoss):
         kind = "features" if cls.scores_are_features else "raw scores"
         kind = "energies" if cls.real_is_low else kind
@@ -283,15 +284,24 @@ def _needs(cls: Any) -> str:
             words += ", for the generator's step as well"
         if cls.paired:
             words += "; equal batches"
-        if cls.batch_statistic:
-            words += _STATISTIC
-        return words
+        return words + _locality(cls)
     if hasattr(cls, "discriminator"):
         sides = {"D": cls.discriminator, "G": cls.generator}
         return "; ".join(f"for {k}: {', '.join(_parameters(side))}" for k, side in sides.items())
     words = ", ".join(_parameters(getattr(cls, "forward", None) or cls.__call__))
-    local = " (a statistic of the local batch)" if getattr(cls, "batch_statistic", False) else ""
-    return words + local
+    return words + _locality(cls)
+
+
+def _locality(cls: Any) -> str:
+    """Which numbers come from the samples of one process only."""
+    words = ""
+    if getattr(cls, "batch_statistic", False):
+        everywhere = "across_processes" in _settings(cls)
+        words += _STATISTIC if everywhere else "; a statistic of the batch, local to a process"
+    kinds = (Penalty, GeneratorPenalty, GANLoss)
+    if any(issubclass(cls, k) and cls.controller is not k.controller for k in kinds):
+        words += _STATE
+    return words
 
 
 def _parameters(call: Callable[..., Any]) -> list[str]:

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from ganloss._lazy import suggest
+from ganloss._settings import check_settings
 from ganloss.augment import DiffAugment
 from ganloss.losses import (
     BoundaryEquilibrium,
@@ -30,7 +31,7 @@ from ganloss.losses import (
     Sphere,
     Wasserstein,
 )
-from ganloss.objective import Weight, WeightedSum, every
+from ganloss.objective import Weight, WeightedSum, checked_weight, every
 from ganloss.optimisers import Adam, Optimisers, RMSprop
 from ganloss.outputs import EnergyOutput, FeatureOutput, Output, ScoreOutput
 from ganloss.penalties import (
@@ -60,6 +61,10 @@ class ClipWeights:
     Args:
         limit: half the side of the box.
 
+    Raises:
+        TypeError: a setting is not of its type.
+        ValueError: a number is not finite.
+
     References:
         Arjovsky et al., "Wasserstein GAN", ICML 2017, arXiv:1701.07875, algorithm 1 (c = 0.01).
 
@@ -70,6 +75,9 @@ class ClipWeights:
     """
 
     limit: float = 0.01
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def prepare(self, discriminator: nn.Module) -> None:
         """Start inside the box."""
@@ -136,6 +144,10 @@ class Weighted:
     penalty: AnyPenalty
     weight: Weight
 
+    def __post_init__(self) -> None:
+        name = type(self.penalty).__name__
+        object.__setattr__(self, "weight", checked_weight(self.weight, name))
+
     @property
     def of_generator(self) -> bool:
         """Whether it belongs to the generator's objective."""
@@ -159,6 +171,7 @@ class Game:
         output: what the discriminator gives for each sample.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``critic_steps`` is below 1.
 
     >>> from ganloss import GAMES
@@ -176,6 +189,7 @@ class Game:
     output: Output = field(default_factory=ScoreOutput)
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if self.critic_steps < 1:
             raise ValueError(f"critic_steps is {self.critic_steps}; at least 1 is needed")
 

@@ -3,12 +3,14 @@
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from numbers import Real
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from ganloss._lazy import suggest
+from ganloss._settings import check_number, check_whole
 
 #: A scalar tensor, or a thunk that computes it when its weight is not zero.
 Term: TypeAlias = Tensor | Callable[[], Tensor]
@@ -62,7 +64,8 @@ def every(interval: int, weight: float) -> Schedule:
     The mean over time is ``weight``. StyleGAN2 applies R1 this way with an interval of 16.
 
     Raises:
-        ValueError: ``interval`` is below 1.
+        TypeError: ``interval`` is no whole number, or ``weight`` no number.
+        ValueError: ``interval`` is below 1, or ``weight`` not finite.
 
     References:
         Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020,
@@ -72,6 +75,7 @@ def every(interval: int, weight: float) -> Schedule:
     >>> lazy(0), lazy(1), lazy(16)
     (32.0, 0.0, 32.0)
     """
+    interval, weight = check_whole(interval, "interval"), check_number(weight, "weight")
     if interval < 1:
         raise ValueError(f"interval is {interval}; it must be at least 1 step")
     return _Every(interval, weight)
@@ -81,13 +85,15 @@ def ramp(start: float, end: float, steps: int) -> Schedule:
     """Linear change from ``start`` to ``end`` over ``steps`` steps, constant afterwards.
 
     Raises:
-        ValueError: ``steps`` is below 1.
+        TypeError: ``steps`` is no whole number, or an end no number.
+        ValueError: ``steps`` is below 1, or an end not finite.
 
     >>> warm_up = ramp(0.0, 10.0, 100)
     >>> warm_up(0), warm_up(50), warm_up(1000)
     (0.0, 5.0, 10.0)
     """
-    if steps < 1:
+    start, end = check_number(start, "start"), check_number(end, "end")
+    if check_whole(steps, "steps") < 1:
         raise ValueError(f"steps is {steps}; a ramp needs at least 1 step")
     return _Ramp(start, end, steps)
 
@@ -138,8 +144,9 @@ class WeightedSum:
     the declared terms, as scalars or as thunks; a thunk with zero weight is not computed.
 
     Raises:
-        TypeError: a term is missing or unknown, or a schedule is called without a step.
-        ValueError: a term is not a single number.
+        TypeError: a weight is neither a number nor a schedule; a term is missing or unknown, or a
+            schedule is called without a step.
+        ValueError: a weight is not finite, or a term is not a single number.
 
     >>> import torch
     >>> objective = WeightedSum(adv=1.0, gp=10.0)
@@ -158,7 +165,7 @@ class WeightedSum:
     def __init__(self, **weights: Weight) -> None:
         if not weights:
             raise TypeError("an objective needs at least one term, e.g. WeightedSum(adv=1.0)")
-        self._weights = dict(weights)
+        self._weights = {name: checked_weight(w, name) for name, w in weights.items()}
 
     @property
     def weights(self) -> Mapping[str, Weight]:
@@ -199,7 +206,8 @@ class WeightedSum:
 
         Raises:
             TypeError: as for a call.
-            ValueError: as for a call.
+            ValueError: as for a call, or a term depends on no parameter, as under
+                ``torch.no_grad()``, or there are no parameters.
 
         >>> x = torch.tensor([3.0], requires_grad=True)
         >>> report = WeightedSum(a=2.0, b=1.0).gradients([x], a=x.sum(), b=-x.square().sum())
@@ -208,8 +216,10 @@ class WeightedSum:
         """
         self._check_names(terms)
         targets = [p for p in parameters if p.requires_grad]
+        if not targets:
+            raise ValueError("no parameter requires a gradient; pass those that are being trained")
         gradients = {
-            name: weight * _flat_gradient(_scalar(name, terms[name]), targets)
+            name: weight * _flat_gradient(name, _scalar(name, terms[name]), targets)
             for name, weight in self._active(step).items()
         }
         norms = {name: float(g.norm()) for name, g in gradients.items()}
@@ -232,6 +242,10 @@ class WeightedSum:
         return weight(step)
 
     def _check_names(self, terms: Mapping[str, Term]) -> None:
+        if "step" in terms and "step" not in self._weights:
+            raise TypeError(
+                f"{self!r} has no term 'step'; the step is positional: objective(step, ...)"
+            )
         for name in self._weights:
             if name not in terms:
                 raise TypeError(f"term {name!r} of {self!r} is missing; pass {name}=...")
@@ -257,10 +271,32 @@ class WeightedSum:
         self._weights = state
 
 
-def _scalar(name: str, term: Term) -> Tensor:
-    value = term if isinstance(term, Tensor) else term()
-    if not isinstance(value, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"term {name!r} is {type(value).__name__}, not a tensor")
+def checked_weight(weight: Any, name: str) -> Weight:
+    """Return the weight of a term, a finite number or a schedule.
+
+    >>> checked_weight(None, "gp")
+    Traceback (most recent call last):
+    TypeError: the weight of 'gp' is None; pass a number or a schedule, e.g. every(16, 10.0)
+    """
+    if isinstance(weight, Schedule) and not isinstance(weight, type):
+        return weight
+    if isinstance(weight, bool):  # 0 or 1: a term that is switched off or on
+        return int(weight)
+    if not isinstance(weight, Real):
+        raise TypeError(
+            f"the weight of {name!r} is {weight!r}; pass a number or a schedule, e.g. "
+            "every(16, 10.0)"
+        )
+    return check_number(weight, f"the weight of {name!r}")
+
+
+def _scalar(name: str, term: Any) -> Tensor:
+    value = term() if callable(term) and not isinstance(term, Tensor) else term
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"term {name!r} is of type {type(value).__name__}; pass a 0-d tensor, or a function "
+            f"that gives one, e.g. {name}=lambda: penalty(D, real=x)"
+        )
     if value.dim() != 0:
         raise ValueError(
             f"term {name!r} has shape {tuple(value.shape)}; an objective adds single numbers: "
@@ -275,7 +311,12 @@ def _nothing(terms: Iterable[Term]) -> Tensor:
     return torch.zeros((), device=device, requires_grad=True)
 
 
-def _flat_gradient(value: Tensor, targets: list[Tensor]) -> Tensor:
+def _flat_gradient(name: str, value: Tensor, targets: list[Tensor]) -> Tensor:
+    if not value.requires_grad:
+        raise ValueError(
+            f"term {name!r} depends on no parameter: compute it outside of torch.no_grad(), and do "
+            "not detach it"
+        )
     gradients = torch.autograd.grad(
         value, targets, retain_graph=True, allow_unused=True, materialize_grads=True
     )

@@ -7,6 +7,8 @@ from typing import final
 import torch
 from torch import Tensor
 
+from ganloss._settings import check_settings
+
 
 @final
 @dataclass(frozen=True)
@@ -17,6 +19,10 @@ class Adam:
         lr: learning rate.
         betas: how slowly the averages of the gradient and of its square forget.
 
+    Raises:
+        TypeError: a setting is not of its type.
+        ValueError: a number is not finite.
+
     >>> Adam(2e-4, (0.5, 0.999))
     Adam(lr=0.0002, betas=(0.5, 0.999))
     >>> type(Adam().build(torch.nn.Linear(2, 1).parameters())).__name__
@@ -25,6 +31,9 @@ class Adam:
 
     lr: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
         """Make the optimiser for these parameters."""
@@ -40,6 +49,10 @@ class RMSprop:
         lr: learning rate.
         alpha: how slowly the average of the gradient's square forgets.
 
+    Raises:
+        TypeError: a setting is not of its type.
+        ValueError: a number is not finite.
+
     >>> RMSprop(5e-5)
     RMSprop(lr=5e-05, alpha=0.99)
     >>> type(RMSprop().build(torch.nn.Linear(2, 1).parameters())).__name__
@@ -48,6 +61,9 @@ class RMSprop:
 
     lr: float = 5e-5
     alpha: float = 0.99
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
         """Make the optimiser for these parameters."""

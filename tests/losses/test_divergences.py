@@ -140,3 +140,15 @@ def test_the_best_scores_of_f_gan_are_found_by_gradient_ascent(kind: str, value:
     optimiser.step(loss)
     bound = -gl.FDivergence(kind).discriminator(real=scores[real], fake=scores[fake]).item()
     assert bound == pytest.approx(value, abs=1e-8)
+
+
+@pytest.mark.parametrize(("shape", "dim"), [((4, 3), 1), ((4, 3), -1), ((2, 3, 5, 5), 1)])
+def test_class_indices_are_no_probabilities(shape: tuple[int, ...], dim: int):
+    """The mend that is named gives torch's cross-entropy: the entropy of one class is 0."""
+    logits = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    classes = logits.argmax(dim)
+    with pytest.raises(TypeError, match=rf"one_hot\(target.*movedim\(-1, {dim}\)"):
+        gl.KLDivergence(dim)(logits, classes)
+    target = torch.nn.functional.one_hot(classes, logits.shape[dim]).movedim(-1, dim).to(logits)
+    wanted = torch.nn.functional.cross_entropy(logits, classes)
+    torch.testing.assert_close(gl.KLDivergence(dim)(logits, target), wanted)

@@ -116,12 +116,6 @@ def test_weights_of_a_generator_that_mean_nothing_are_refused(
         pair.generator(real=REAL[0], fake=FAKE[0], **weight)
 
 
-def test_scales_of_other_samples_have_no_value_per_sample() -> None:
-    other = [REAL[0], REAL[1][:2]]
-    with pytest.raises(ValueError, match=r"the first scale of fake has 3 .* another scale has 2"):
-        gl.Hinge().generator(fake=other, reduction="sum")
-
-
 def test_a_pair_of_ones_own_without_a_side_is_told_so() -> None:
     class Nothing(gl.GANLoss):
         def _discriminator(self, real: Tensor, fake: Tensor) -> Sides:
@@ -173,3 +167,20 @@ def test_realness_sees_a_distribution_whose_logits_may_be_shifted_and_folded() -
 def test_anchors_that_cannot_be_are_refused(options: dict[str, float], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         gl.Realness(**options)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_scales_of_other_batches_are_refused_whatever_the_reduction(reduction: str):
+    """A sample's value is summed over its scales, so there is none where batches differ."""
+    four, three = [torch.zeros(4, 1), torch.zeros(4, 2)], [torch.zeros(4, 1), torch.zeros(3, 2)]
+    pair, words = gl.Hinge(), r"\[0\] has 4 samples and \w+\[1\] has 3.*a loss for each scale"
+    with pytest.raises(ValueError, match="real" + words):
+        pair.discriminator(real=three, fake=four, reduction=reduction)
+    with pytest.raises(ValueError, match="fake" + words):
+        pair.generator(fake=three, reduction=reduction)
+
+
+def test_real_and_fake_batches_of_several_scales_may_still_differ():
+    real, fake = [torch.zeros(5, 1), torch.zeros(5, 2)], [torch.ones(4, 1), torch.ones(4, 2)]
+    assert gl.Hinge().discriminator(real=real, fake=fake) == 6  # (1 + 2) for each of two scales
+    assert gl.Hinge().discriminator(real=real, fake=fake, reduction="sum") == 26  # 5 * 2 + 4 * 4

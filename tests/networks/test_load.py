@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import ganloss as gl
-from ganloss._errors import CheckpointError, UsageError
+from ganloss._errors import CheckpointError, MisuseError, UsageError
 from ganloss.networks.generate import Generator, reference_generator
 from ganloss.networks.load import (
     BACKWARD,
@@ -72,7 +72,7 @@ def test_both_ways_of_a_translation(tmp_path: Path) -> None:
 def test_one_way_has_no_way_back(tmp_path: Path) -> None:
     exported(tmp_path)
     assert not (tmp_path / BACKWARD).exists()
-    with pytest.raises(UsageError, match="translates one way only"):
+    with pytest.raises(MisuseError, match="translates one way only"):
         load_generator(tmp_path, backward=True)
 
 
@@ -100,7 +100,7 @@ def test_code_of_ones_own_runs_only_when_it_is_allowed(
     Path("own_generator.py").write_text(OWN, encoding="utf-8")
     original = nn.Linear(5, 2)
     write_export(tmp_path, Description((2,), 5, generator="own_generator.py:G"), original)
-    with pytest.raises(UsageError, match="--allow-code"):
+    with pytest.raises(MisuseError, match="--allow-code"):
         load_generator(tmp_path)
     assert not Path("ran").exists()
     z = torch.ones(1, 5)
@@ -119,6 +119,8 @@ def test_code_of_ones_own_runs_only_when_it_is_allowed(
         {"shape": []},
         {"shape": [1, 8, "8"]},
         {"shape": [1, 12, 12]},
+        {"shape": [1, 8, 16]},
+        {"shape": [1, 8]},
         {"class_names": ["one"]},
         {"generator": 7},
         {"translator": {"network": "resnet"}},
@@ -130,7 +132,7 @@ def test_a_description_that_nobody_wrote(change: dict[str, Any], tmp_path: Path)
     exported(tmp_path)
     values = json.loads((tmp_path / DESCRIPTION).read_text("utf-8"))
     (tmp_path / DESCRIPTION).write_text(json.dumps({**values, **change}), "utf-8")
-    with pytest.raises((CheckpointError, UsageError)):
+    with pytest.raises(CheckpointError, match="does not hold a generator that can be loaded"):
         load_generator(tmp_path)
 
 
@@ -174,3 +176,8 @@ def test_an_unfinished_run_is_told_how_to_finish(
     (tmp_path / "config.yaml").write_text(configuration, "utf-8")
     with pytest.raises(CheckpointError, match=f"`ganloss train {task} --resume {tmp_path}`"):
         load_generator(tmp_path)
+
+
+def test_misuse_is_a_value_error_to_python_and_wrong_usage_to_the_command_line() -> None:
+    assert issubclass(MisuseError, ValueError)
+    assert MisuseError.exit_code == UsageError.exit_code == 2

@@ -72,8 +72,23 @@ def test_no_graph_is_made_under_no_grad():
 
 def test_a_penalty_under_no_grad_says_what_to_do():
     x = torch.randn(4, 3)
-    with torch.no_grad(), pytest.raises(RuntimeError, match="leave the penalty out when evalu"):
+    with torch.no_grad(), pytest.raises(ValueError, match="leave the penalty out when evalu"):
         gl.R1()(gl.Critic(Counting()), real=x)
+
+
+@pytest.mark.parametrize("penalty", [gl.R1(), gl.GradientPenalty(), gl.DRAGAN()], ids=repr)
+def test_a_penalty_in_inference_mode_says_what_to_do(penalty: gl.Penalty):
+    x = torch.randn(4, 3)
+    with torch.inference_mode(), pytest.raises(ValueError, match="leave the penalty out when"):
+        penalty(nn.Linear(3, 1), real=x, fake=x)
+
+
+def test_samples_made_in_inference_mode_are_named():
+    with torch.inference_mode():
+        x = torch.randn(4, 3)
+    with pytest.raises(ValueError, match=r"real was made in .*pass real\.clone\(\)"):
+        gl.R1()(nn.Linear(3, 1), real=x)
+    assert gl.R1()(nn.Linear(3, 1), real=x.clone()).isfinite()
 
 
 def test_a_critic_over_a_critic_raises():
@@ -90,7 +105,7 @@ def test_a_stale_critic_raises_instead_of_using_an_old_graph():
 
 
 def test_a_discriminator_cut_from_its_input_is_named():
-    with pytest.raises(RuntimeError, match="cuts the graph"):
+    with pytest.raises(ValueError, match="cuts the graph"):
         gl.R1()(lambda x: torch.zeros(len(x)), real=torch.randn(4, 3))
 
 
@@ -117,5 +132,5 @@ def test_a_critic_that_is_called_in_a_function_says_how_to_pass_conditions() -> 
     """A Critic detaches what it is given, so the function around it depends on nothing."""
     network = torch.nn.Linear(3, 1)
     critic, y = gl.Critic(lambda x, y: network(torch.cat([x, y], 1))), torch.ones(2, 1)
-    with pytest.raises(RuntimeError, match=r"with conditions pass lambda x: D\(x, y\)"):
+    with pytest.raises(ValueError, match=r"with conditions pass lambda x: D\(x, y\)"):
         gl.R1()(lambda x: critic(x, y), real=torch.ones(2, 2))

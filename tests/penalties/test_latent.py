@@ -44,8 +44,10 @@ def test_path_length_teaches_the_mapping_too() -> None:
     gl.PathLength(1.0)(lambda w: weight * w.square(), latents=mapping(z)).backward()
     assert mapping.weight.grad.abs().sum() > 0
     assert weight.grad.abs().sum() > 0
-    with torch.no_grad(), pytest.raises(RuntimeError, match="no_grad"):
+    with torch.no_grad(), pytest.raises(ValueError, match="leave it out when evaluating"):
         gl.PathLength(1.0)(lambda w: w, latents=z)
+    with pytest.raises(ValueError, match="images do not depend on the latents"):
+        gl.PathLength(1.0)(lambda w: w.detach(), latents=z)
 
 
 def test_a_dead_generator_gets_finite_gradients() -> None:

@@ -64,6 +64,60 @@ def test_misuse_of_classifiers_raises(term, options: dict, error: type, words: s
         term.generator(**{"fake": draw(4, 4), "fake_labels": LABELS, **options})
 
 
+ZEROS = torch.zeros(4, 4)
+AC, TAC = gl.AuxiliaryClassifier(), gl.TwinAuxiliaryClassifier()
+ADC, HINGE = gl.AuxiliaryDiscriminativeClassifier(), gl.MultiHinge()
+TWO_C, D2D = gl.ConditionalContrastive(), gl.DataToDataCrossEntropy()
+#: What takes labels, with the first one that is no class and the word for those that are.
+LABELLED = {
+    "ac of real": (lambda y: AC.discriminator(real=ZEROS, real_labels=y, **OF_FAKE), 4, "0 to 3"),
+    "ac of fake": (lambda y: AC.generator(fake=ZEROS, fake_labels=y), 4, "0 to 3"),
+    "tac": (lambda y: TAC.generator(fake=ZEROS, fake_twin=ZEROS, fake_labels=y), 4, "0 to 3"),
+    "adc of real": (lambda y: ADC.discriminator(real=ZEROS, real_labels=y, **OF_ADC), 2, "0 to 1"),
+    "adc of fake": (lambda y: ADC.generator(fake=ZEROS, fake_labels=y), 2, "0 to 1"),
+    "hinge": (lambda y: HINGE.generator(fake=ZEROS, fake_labels=y), 3, "0 to 2"),
+    "2c": (lambda y: TWO_C(embeddings=ZEROS, proxies=ZEROS, labels=y), None, "from 0:"),
+    "d2d-ce": (lambda y: D2D(embeddings=ZEROS, proxies=ZEROS, labels=y), None, "from 0:"),
+    "infogan": (lambda y: gl.MutualInformation()(logits=ZEROS, categories=y), 4, "0 to 3"),
+}
+OF_FAKE = {"fake": ZEROS, "fake_labels": LABELS}
+OF_ADC = {"fake": ZEROS, "fake_labels": LABELS.clamp(max=1)}
+
+
+@pytest.mark.parametrize("name", LABELLED)
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8])
+def test_labels_that_are_no_class_are_refused(name: str, dtype: torch.dtype):
+    """torch has an IndexError for some, ignores -100, and reads another logit for others."""
+    loss, beyond, words = LABELLED[name]
+    assert loss(torch.tensor([0, 1, 0, 1], dtype=dtype)).isfinite()
+    wrong = [] if beyond is None else [beyond]
+    wrong += [] if dtype == torch.uint8 else [-1, -100]
+    for label in wrong:
+        with pytest.raises(ValueError, match=rf"the class {label}; classes are counted .*{words}"):
+            loss(torch.tensor([0, 1, label, 1], dtype=dtype))
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_labels_that_are_no_integers_are_refused(name: str):
+    loss = LABELLED[name][0]
+    for labels in (torch.zeros(4), torch.zeros(4, dtype=torch.bool)):
+        with pytest.raises(TypeError, match=r"has dtype torch\..*pass .*\.long\(\)"):
+            loss(labels)
+    # Of InfoGAN a list is one tensor for each code.
+    with pytest.raises((TypeError, ValueError), match=r"of integers.*not list|of each for every"):
+        loss([0, 1, 0, 1])
+    with pytest.raises(ValueError, match="one class per sample"):
+        loss(torch.zeros(3, dtype=torch.long))
+
+
+def test_labels_inside_vmap_are_taken_as_they_are():
+    labels = torch.tensor([[0, 1], [1, 0]])
+    logits = draw(2, 2, 3)
+    found = torch.func.vmap(lambda z, y: AC.generator(fake=z, fake_labels=y))(logits, labels)
+    wanted = [AC.generator(fake=z, fake_labels=y) for z, y in zip(logits, labels, strict=True)]
+    torch.testing.assert_close(found, torch.stack(wanted))
+
+
 def test_real_and_fake_cannot_be_swapped_by_position():
     with pytest.raises(TypeError, match="positional argument"):
         gl.AuxiliaryClassifier().generator(draw(4, 3), LABELS)

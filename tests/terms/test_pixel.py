@@ -93,7 +93,7 @@ def test_minimising_psnr_brings_images_together():
 
 @pytest.mark.parametrize("data_range", [0.0, -1.0, math.inf, math.nan])
 def test_a_data_range_that_is_none_is_refused(data_range: float):
-    with pytest.raises(ValueError, match="positive and finite"):
+    with pytest.raises(ValueError, match=r"positive and finite|must be finite"):
         gl.PSNR(data_range=data_range)
 
 
@@ -182,7 +182,7 @@ def test_charbonnier_tends_to_l1():
 
 @pytest.mark.parametrize("eps", [0.0, -1e-3, float("inf"), float("nan")])
 def test_charbonnier_refuses_an_epsilon_that_rounds_nothing(eps: float):
-    with pytest.raises(ValueError, match="must be positive and finite"):
+    with pytest.raises(ValueError, match=r"must be positive and finite|must be finite"):
         gl.Charbonnier(eps=eps)
 
 

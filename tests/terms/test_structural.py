@@ -374,3 +374,10 @@ def test_products_of_fewer_digits_are_not_used():
     finally:
         torch.set_float32_matmul_precision("highest")
     torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-6)
+
+
+def test_images_that_hold_not_even_one_scale_are_sent_to_the_plain_ssim():
+    x = torch.rand(1, 1, 8, 8)
+    with pytest.raises(ValueError, match=r"use SSIM\(\.\.\., window=7\)"):
+        gl.MultiScaleSSIM(data_range=1.0)(x, x)
+    assert gl.SSIM(data_range=1.0, window=7)(x, x).abs() < 1e-6

@@ -296,7 +296,7 @@ def _works_without_gradients(penalty: Penalised) -> bool:
     try:
         with torch.no_grad():
             penalty(network, real=x, fake=x)
-    except RuntimeError:
+    except (TypeError, ValueError, RuntimeError):  # torch itself raises the last
         return False
     return True
 

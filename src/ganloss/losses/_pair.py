@@ -226,7 +226,6 @@ def _side(
         return None
     values = present[0]
     for scale in present[1:]:
-        check_equal_batches(values, scale, f"the first scale of {name}", "another scale")
         values = values + scale
     if weight is not None:
         weight = check_weight(weight, values.shape[0], f"{name}_weight")

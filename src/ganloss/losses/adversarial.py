@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import relu
 
 from ganloss._scores import Scores, softplus
+from ganloss._settings import check_settings
 from ganloss.losses._pair import ElementwisePair
 
 
@@ -91,6 +92,7 @@ class NonSaturating(ElementwisePair):
         generator_label: label *c* that G wants for them, 1 in the paper.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: a label is not between 0 and 1.
 
     Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size.
@@ -124,6 +126,7 @@ class NonSaturating(ElementwisePair):
     generator_label: float = field(default=1.0, kw_only=True)
 
     def __post_init__(self) -> None:
+        check_settings(self)
         for name in ("real_label", "fake_label", "generator_label"):
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
@@ -229,6 +232,10 @@ class LeastSquares(ElementwisePair):
         real_target: *b*.
         generator_target: *c*. With (a, b, c) = (-1, 1, 0) G minimises a Pearson chi-square.
 
+    Raises:
+        TypeError: a setting is not of its type.
+        ValueError: a number is not finite.
+
     Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size.
 
     Range: D [0, ∞), G [0, ∞).
@@ -254,6 +261,9 @@ class LeastSquares(ElementwisePair):
     fake_target: float = 0.0
     real_target: float = 1.0
     generator_target: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     @property
     def undecided(self) -> float:
@@ -287,6 +297,7 @@ class Hinge(ElementwisePair):
         fake_margin: *n*, positive; *m* by default.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: a margin is not positive.
 
     Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size.
@@ -315,6 +326,7 @@ class Hinge(ElementwisePair):
     fake_margin: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        check_settings(self)
         for name in ("margin", "fake_margin"):
             value = getattr(self, name)
             if value is not None and not value > 0:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ganloss._processes import gathered
 from ganloss._scores import softplus
+from ganloss._settings import check_settings
 from ganloss.losses._pair import GANLoss, Sides
 
 
@@ -28,6 +29,9 @@ class DualContrastive(GANLoss):
         saturating: G minimises -L_D, the game as the paper writes it; False, as implementations
             train it, gives G a gradient where D is sure.
         across_processes: contrast with the batches of all processes; otherwise they are local.
+
+    Raises:
+        TypeError: a setting is not of its type.
 
     Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size. A patch is
     contrasted with those of its place.
@@ -55,6 +59,9 @@ class DualContrastive(GANLoss):
 
     saturating: bool = False
     across_processes: bool = False
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def globally(self) -> "DualContrastive":
         """Give the same pair over the batches of all processes."""
@@ -103,6 +110,9 @@ class SoftmaxGAN(GANLoss):
     Args:
         across_processes: normalise over the batches of all processes; otherwise Z is local.
 
+    Raises:
+        TypeError: a setting is not of its type.
+
     Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size. A patch is
     normalised with those of its place.
 
@@ -127,6 +137,9 @@ class SoftmaxGAN(GANLoss):
     generator_needs_real: ClassVar[bool] = True
 
     across_processes: bool = False
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def globally(self) -> "SoftmaxGAN":
         """Give the same pair over the batches of all processes."""

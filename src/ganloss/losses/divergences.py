@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
-from typing import Literal, NamedTuple, TypeAlias, final
+from typing import Literal, NamedTuple, TypeAlias, final, get_args
 
 import torch
 from torch import Tensor
 
 from ganloss._lazy import suggest
 from ganloss._scores import Reduction, check_same_shape, check_tensor, softplus
+from ganloss._settings import check_number, check_settings
 from ganloss.losses._pair import ElementwisePair
 from ganloss.terms._term import checked_images, reduced
 from ganloss.terms.pixel import vector_dim
@@ -32,6 +33,9 @@ class KLDivergence:
 
     Args:
         dim: where the classes lie.
+
+    Raises:
+        TypeError: a setting is not of its type.
 
     Shapes: logits and target probabilities of one shape, classes along ``dim``.
 
@@ -56,6 +60,9 @@ class KLDivergence:
 
     dim: int = 1
 
+    def __post_init__(self) -> None:
+        check_settings(self)
+
     def __call__(
         self,
         logits: Tensor,
@@ -76,6 +83,12 @@ class KLDivergence:
             TypeError: an argument is not a tensor of floating point numbers.
             ValueError: shapes differ, or ``dim`` is the batch or does not exist.
         """
+        if isinstance(target, Tensor) and not target.dtype.is_floating_point:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"target has dtype {target.dtype}; probabilities are needed: of class indices pass "
+                f"one_hot(target, logits.shape[{self.dim}]).movedim(-1, {self.dim}).to(logits), "
+                "with torch.nn.functional.one_hot"
+            )
         logits, target = checked_images(logits, target, "logits", "target")
         if logits.dim() == 1:
             raise ValueError(
@@ -145,8 +158,8 @@ class GaussianKL:
             reduction: ``"mean"`` Σwl/Σw, ``"sum"`` Σwl, ``"none"`` w·l, ``(N,)``.
 
         Raises:
-            TypeError: an argument is not a tensor of floating point numbers.
-            ValueError: shapes differ.
+            TypeError: an argument is not a tensor of floating point numbers, or a prior no number.
+            ValueError: shapes differ, or a prior is not finite.
         """
         mean, log_variance = checked_images(mean, log_variance, "mean", "log_variance")
         prior_mean = _prior(prior_mean, mean, "prior_mean")
@@ -160,7 +173,7 @@ class GaussianKL:
 
 def _prior(value: Tensor | float, like: Tensor, name: str) -> Tensor:
     if not isinstance(value, Tensor):
-        return like.new_tensor(value)
+        return like.new_tensor(check_number(value, name))
     if value.dim() == 0:
         return value
     check_same_shape(like, value, "mean", name)
@@ -206,6 +219,7 @@ class FDivergence(ElementwisePair):
             original, in which G descends the bound itself.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``kind`` is none of its choices; the nearest is named.
 
     Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size.
@@ -235,7 +249,8 @@ class FDivergence(ElementwisePair):
     alternative: bool = True
 
     def __post_init__(self) -> None:
-        if self.kind not in _DIVERGENCES:
+        check_settings(self)
+        if self.kind not in get_args(FKind):
             raise ValueError(
                 f"no divergence {self.kind!r}{suggest(str(self.kind), _DIVERGENCES)}; there are "
                 f"{', '.join(_DIVERGENCES)}"

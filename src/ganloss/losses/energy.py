@@ -9,6 +9,7 @@ from torch.nn.functional import normalize, relu
 
 from ganloss._processes import gathered
 from ganloss._scores import check_tensor, per_sample, scales
+from ganloss._settings import check_settings
 from ganloss.losses._pair import ElementwisePair, PairController
 
 Scores = Tensor | list[Tensor]
@@ -29,6 +30,7 @@ class EnergyBased(ElementwisePair):
         margin: *m*, positive: 10 for MNIST in the paper, 20 to 80 for larger images.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``margin`` is not positive.
 
     Shapes: energies ``(N, ...)`` or a list of scales; batches may differ in size.
@@ -55,6 +57,7 @@ class EnergyBased(ElementwisePair):
     margin: float = 10.0
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if not self.margin > 0:
             raise ValueError(f"margin is {self.margin}; it must be positive (10 for MNIST)")
 
@@ -86,6 +89,9 @@ class PullingAway:
     Args:
         across_processes: compare the codes of all processes; otherwise those of the local batch.
 
+    Raises:
+        TypeError: a setting is not of its type.
+
     Shapes: codes ``(N, d)``.
 
     Range: [0, 1].
@@ -110,6 +116,9 @@ class PullingAway:
     batch_statistic: ClassVar[bool] = True
 
     across_processes: bool = False
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def over_all_processes(self) -> "PullingAway":
         """Give the same penalty of the codes of all processes."""
@@ -156,6 +165,7 @@ class BoundaryEquilibrium(ElementwisePair):
         rate: how fast the controller moves k, 0.001 in the paper.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``gamma`` is not between 0 and 1.
 
     Shapes: energies ``(N, ...)`` or a list of scales; batches may differ in size.
@@ -185,6 +195,7 @@ class BoundaryEquilibrium(ElementwisePair):
     rate: float = 1e-3
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if not 0 <= self.gamma <= 1:
             raise ValueError(f"gamma is {self.gamma}; the ratio of errors lies between 0 and 1")
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ganloss._lazy import suggest
 from ganloss._processes import gathered
+from ganloss._settings import check_settings
 from ganloss.losses._pair import ElementwisePair, GANLoss, Sides
 
 Kernel: TypeAlias = Literal["gaussian", "rational-quadratic"]
@@ -42,6 +43,7 @@ class MaximumMeanDiscrepancy(GANLoss):
         across_processes: compare the batches of all processes; otherwise they are local.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``kernel`` is none of its choices; the nearest is named.
 
     Shapes: features ``(N, d)``, further dimensions flattened; two samples of each kind if
@@ -80,6 +82,7 @@ class MaximumMeanDiscrepancy(GANLoss):
         return replace(self, across_processes=True)
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if self.kernel not in get_args(Kernel):
             raise ValueError(
                 f"no kernel {self.kernel!r}{suggest(str(self.kernel), get_args(Kernel))}; there "
@@ -150,6 +153,7 @@ class Sphere(ElementwisePair):
         moments: *R*, the highest power; 3 in the paper.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``moments`` is below 1.
 
     Shapes: features ``(N, d)``, further dimensions flattened, or a list of scales.
@@ -176,6 +180,7 @@ class Sphere(ElementwisePair):
     moments: int = 3
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if self.moments < 1:
             raise ValueError(f"moments is {self.moments}; at least 1 is needed (3 in the paper)")
 

@@ -6,6 +6,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from ganloss._settings import check_settings
 from ganloss.losses._pair import GANLoss, Sides
 
 
@@ -28,6 +29,7 @@ class Realness(GANLoss):
         deviation: of both anchors. The paper's code draws histograms of random numbers instead.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``centre`` is not in (0, 1], or ``deviation`` is not positive.
 
     Shapes: logits ``(N, K)``, further dimensions flattened, or a list of scales.
@@ -54,6 +56,7 @@ class Realness(GANLoss):
     deviation: float = 0.25
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if not 0 < self.centre <= 1:
             raise ValueError(f"centre is {self.centre}; the real anchor lies between 0 and 1")
         if not self.deviation > 0:

@@ -6,6 +6,7 @@ from typing import ClassVar, final
 from torch import Tensor
 
 from ganloss._processes import gathered
+from ganloss._settings import check_settings
 from ganloss.losses._pair import ElementwisePair, GANLoss, Sides
 
 
@@ -127,6 +128,7 @@ class RelativisticAverage(GANLoss):
     across_processes: bool = False
 
     def __post_init__(self) -> None:
+        check_settings(self)
         _check_base(self.base, type(self).__name__)
 
     def globally(self) -> "RelativisticAverage":

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from ganloss._errors import CheckpointError, UsageError
+from ganloss._errors import CheckpointError, MisuseError, UsageError
 from ganloss._lazy import suggest_beside
 from ganloss.engine.checkpoint import write_atomically
 from ganloss.networks.generate import reference_generator
@@ -133,7 +133,7 @@ def load_generator(
 
     Raises:
         CheckpointError: there is no generator, or its files do not fit together.
-        UsageError: it is one of your own, and ``allow_code`` is not set; or there is no way back.
+        ValueError: it is one of your own, and ``allow_code`` is not set; or there is no way back.
 
     Example::
 
@@ -149,8 +149,10 @@ def load_generator(
     try:
         description = Description.from_json((folder / DESCRIPTION).read_text(encoding="utf-8"))
         if backward and not description.both_ways:
-            raise UsageError(f"{path} translates one way only; train unpaired for both")
+            raise MisuseError(f"{path} translates one way only; train unpaired for both")
         return _build(description, folder / (BACKWARD if backward else WEIGHTS), allow_code)
+    except MisuseError:  # the files are well
+        raise
     except (*_UNREADABLE, RuntimeError) as error:
         raise CheckpointError(
             f"{folder} does not hold a generator that can be loaded ({type(error).__name__}: "
@@ -224,9 +226,12 @@ def _generator(description: Description, allow_code: bool) -> nn.Module:
     if description.translator is not None:
         return description.translator.build()
     if not description.generator:
-        return reference_generator(shape, classes)
+        try:
+            return reference_generator(shape, classes)
+        except UsageError as error:  # a size that no flag asked for here
+            raise ValueError(str(error)) from error
     if not allow_code:
-        raise UsageError(
+        raise MisuseError(
             f"this generator is made by {description.generator}, and importing that runs it; if "
             "you trust it, pass --allow-code (in Python allow_code=True)"
         )

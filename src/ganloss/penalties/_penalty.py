@@ -75,14 +75,15 @@ class Penalty(ABC):
 
         Raises:
             TypeError: a needed argument is missing or is not a floating tensor.
-            ValueError: an empty batch, or real and fake that would broadcast.
-            RuntimeError: under ``torch.no_grad()``, inside a ``torch.func`` transform, or with a
-                discriminator compiled by ``torch.compile``, whose backward pass cannot be
-                differentiated: give penalties the discriminator itself.
+            ValueError: an empty batch, or real and fake that would broadcast; under
+                ``torch.no_grad()``, inside a ``torch.func`` transform, or with a discriminator
+                compiled by ``torch.compile``, whose backward pass cannot be differentiated: give
+                penalties the discriminator itself.
         """
         samples = {"real": real, "fake": fake}
         for name in self.needs:
-            _check_samples(samples[name], name, type(self).__name__)
+            check_samples(samples[name], name, type(self).__name__)
+        _check_random(random)
         return self._penalty(critic, real, fake, random)
 
     @abstractmethod
@@ -96,7 +97,13 @@ class Penalty(ABC):
         """Compute the penalty from checked samples."""
 
 
-def _check_samples(value: object, name: str, penalty: str) -> None:
+def check_samples(value: object, name: str, penalty: str) -> None:
+    """Refuse what a penalty cannot be taken at.
+
+    Raises:
+        TypeError: nothing, or no floating tensor.
+        ValueError: an empty batch, or what cannot be differentiated.
+    """
     if value is None:
         raise TypeError(f"{penalty} needs {name}: pass {name}=...")
     if not isinstance(value, Tensor):
@@ -107,17 +114,30 @@ def _check_samples(value: object, name: str, penalty: str) -> None:
         raise ValueError(
             f"{name} has shape {tuple(value.shape)}; at least one sample is needed, (N, ...)"
         )
-    _check_outside_of_transforms(value, penalty)
+    _check_differentiable(value, name, penalty)
 
 
-def _check_outside_of_transforms(value: Tensor, penalty: str) -> None:
+def _check_differentiable(value: Tensor, name: str, penalty: str) -> None:
+    if value.is_inference() and not torch.is_inference_mode_enabled():
+        raise ValueError(
+            f"{name} was made in torch.inference_mode() and cannot be differentiated any more: "
+            f"make it under torch.no_grad() instead, or pass {name}.clone()"
+        )
     try:
         value.detach().requires_grad_(True)
     except RuntimeError as error:
-        raise RuntimeError(
+        raise ValueError(
             f"{penalty} differentiates the critic itself, which does not work inside torch.func "
             "transforms (vmap, grad): call it outside, on the whole batch"
         ) from error
+
+
+def _check_random(random: object) -> None:
+    if random is not None and not isinstance(random, Draws):
+        raise TypeError(
+            f"random is of type {type(random).__name__}; leave it out, and torch's global "
+            "generator is used: torch.manual_seed(...)"
+        )
 
 
 class GeneratorPenalty(ABC):
@@ -170,13 +190,15 @@ class GeneratorPenalty(ABC):
             random: where random numbers come from; torch's global generator by default.
 
         Raises:
-            TypeError: latents are missing or are not a floating tensor.
-            ValueError: an empty batch, or two batches of different shapes.
+            TypeError: latents, or what the generator gives, are not a floating tensor.
+            ValueError: an empty batch, two batches of different shapes, or a generator that gives
+                other than one sample for each latent.
         """
         name = type(self).__name__
-        _check_samples(latents, "latents", name)
+        check_samples(latents, "latents", name)
         if self.needs_others:
-            _check_samples(others, "others", name)
+            check_samples(others, "others", name)
+        _check_random(random)
         latents = widened(latents)
         others = widened(others) if self.needs_others and others is not None else None
         with torch.autocast(latents.device.type, enabled=False):
@@ -191,6 +213,28 @@ class GeneratorPenalty(ABC):
         random: Draws | None,
     ) -> Tensor:
         """Compute the penalty from checked latents."""
+
+
+def generated(generator: Callable[[Tensor], Tensor], latents: Tensor) -> Tensor:
+    """Run a generator, and refuse what is not one sample for each latent.
+
+    >>> generated(lambda z: z.sum(), torch.ones(2, 3))
+    Traceback (most recent call last):
+    ValueError: the generator gave shape () for 2 latents; (N, ...) is needed, one sample for each
+    """
+    made: Any = generator(latents)
+    if not isinstance(made, Tensor) or not made.is_floating_point():
+        kind = made.dtype if isinstance(made, Tensor) else type(made).__name__
+        raise TypeError(
+            f"the generator gave {kind}; samples (N, ...) in floating point are needed: of several "
+            "outputs pass lambda z: G(z)[0]"
+        )
+    if made.shape[:1] != latents.shape[:1]:
+        raise ValueError(
+            f"the generator gave shape {tuple(made.shape)} for {len(latents)} latents; (N, ...) is "
+            "needed, one sample for each"
+        )
+    return made
 
 
 def widened(x: Tensor) -> Tensor:

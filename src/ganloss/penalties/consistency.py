@@ -31,6 +31,7 @@ class Consistency(Penalty):
         on: which samples: ``"real"``, ``"fake"`` or ``"both"``.
 
     Raises:
+        TypeError: ``augment`` cannot be called.
         ValueError: ``on`` is none of its choices.
 
     Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
@@ -63,6 +64,10 @@ class Consistency(Penalty):
     on: Sides = "real"
 
     def __post_init__(self) -> None:
+        if isinstance(self.augment, type) or not callable(self.augment):
+            raise TypeError(
+                f"augment is {self.augment!r}; pass a DiffAugment() or a function of the samples"
+            )
         if self.on not in get_args(Sides):
             raise ValueError(f"on is {self.on!r}; use one of {', '.join(get_args(Sides))}")
 

@@ -123,7 +123,7 @@ def _differentiable_scores(
 def _check_not_compiled(scores: Tensor) -> None:
     # Otherwise torch says so only in backward(), where nobody knows which discriminator is meant.
     if type(scores.grad_fn).__name__.startswith("CompiledFunction"):
-        raise RuntimeError(
+        raise ValueError(
             "the discriminator was compiled by torch.compile, and the backward pass of compiled "
             "code cannot be differentiated, as gradient penalties must: give the penalty the "
             "discriminator itself, e.g. gp(D, ...) beside compiled_D = torch.compile(D)"
@@ -144,19 +144,20 @@ def input_gradient(critic: Callable[..., Any], x: Tensor) -> Tensor:
     """Gradient of each sample's score with respect to that sample, ``(N, D)``, differentiable.
 
     Raises:
-        RuntimeError: under ``torch.no_grad()``, or the scores do not depend on ``x``.
+        ValueError: under ``torch.no_grad()``, or the scores do not depend on ``x``.
 
     >>> input_gradient(lambda x: x.square().sum(1), torch.tensor([[1.0, 2.0]])).tolist()
     [[2.0, 4.0]]
     """
     if not torch.is_grad_enabled():
-        raise RuntimeError(
-            "a gradient penalty differentiates the critic, which torch.no_grad() forbids; compute "
-            "it outside, or leave the penalty out when evaluating"
+        raise ValueError(
+            "a gradient penalty differentiates the critic, which torch.no_grad() and "
+            "torch.inference_mode() forbid; compute it outside, or leave the penalty out when "
+            "evaluating"
         )
     leaf, scores = _differentiable_scores(critic, x)
     if not scores.requires_grad:
-        raise RuntimeError(
+        raise ValueError(
             "the critic's scores do not depend on its input; a detach() or no_grad() inside the "
             "discriminator cuts the graph"
         )
@@ -165,7 +166,7 @@ def input_gradient(critic: Callable[..., Any], x: Tensor) -> Tensor:
         found: Any = torch.autograd.grad(scores.sum(), leaf, create_graph=True, allow_unused=True)
     (gradient,) = found
     if gradient is None:
-        raise RuntimeError(
+        raise ValueError(
             "the critic's scores do not depend on its input: something inside detaches it, as a "
             "Critic does that is called in a function; with conditions pass lambda x: D(x, y)"
         )

@@ -10,6 +10,7 @@ from torch import Tensor
 from ganloss._processes import gathered
 from ganloss._random import Draws
 from ganloss._scores import check_same_shape
+from ganloss._settings import check_settings
 from ganloss.penalties._penalty import Penalty, noise_like
 from ganloss.penalties.critic import input_gradient
 
@@ -35,6 +36,7 @@ class GradientPenalty(Penalty):
         points: where the gradient is taken: ``"interpolates"``, ``"real"`` or ``"fake"``.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``points`` is none of its choices.
 
     Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
@@ -66,6 +68,7 @@ class GradientPenalty(Penalty):
     points: Points = "interpolates"
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if self.points not in get_args(Points):
             raise ValueError(f"points is {self.points!r}; use one of {', '.join(get_args(Points))}")
 
@@ -235,6 +238,10 @@ class DRAGAN(Penalty):
         center: *c*, the wanted norm; 1 in the paper.
         deviation: *s*, standard deviation of the noise, for data of standard deviation about 1.
 
+    Raises:
+        TypeError: a setting is not of its type.
+        ValueError: a number is not finite.
+
     Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
 
     Range: [0, ∞).
@@ -259,6 +266,9 @@ class DRAGAN(Penalty):
 
     center: float = 1.0
     deviation: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -292,6 +302,9 @@ class MaxGradientPenalty(Penalty):
     Args:
         across_processes: look for it in the batches of all processes; otherwise in the local one.
 
+    Raises:
+        TypeError: a setting is not of its type.
+
     Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
     Interpolates need equal batches.
 
@@ -317,6 +330,9 @@ class MaxGradientPenalty(Penalty):
     batch_statistic: ClassVar[bool] = True
 
     across_processes: bool = False
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -356,6 +372,7 @@ class WGANDiv(Penalty):
         power: *p*, at least 2; 6 in the paper.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``power`` is below 2.
 
     Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
@@ -382,6 +399,7 @@ class WGANDiv(Penalty):
     power: float = 6.0
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if not self.power >= 2:
             raise ValueError(f"power is {self.power}; at least 2 is needed (6 in the paper)")
 

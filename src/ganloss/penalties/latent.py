@@ -11,7 +11,14 @@ from torch import Tensor, nn
 from ganloss._processes import gathered
 from ganloss._random import Draws
 from ganloss._scores import check_same_shape
-from ganloss.penalties._penalty import GeneratorPenalty, noise_like, widened
+from ganloss._settings import check_settings
+from ganloss.penalties._penalty import (
+    GeneratorPenalty,
+    check_samples,
+    generated,
+    noise_like,
+    widened,
+)
 
 
 @final
@@ -32,6 +39,7 @@ class PathLength(GeneratorPenalty):
         rate: how fast the controller moves it, 0.01 in the paper.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``rate`` is not in (0, 1].
 
     Shapes: latents ``(N, d)`` or ``(N, layers, d)``; images ``(N, C, ...)``.
@@ -57,12 +65,15 @@ class PathLength(GeneratorPenalty):
     rate: float = 0.01
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if not 0 < self.rate <= 1:
             raise ValueError(f"rate is {self.rate}; it lies between 0 and 1 (0.01 in the paper)")
 
     def controller(self, *, across_processes: bool = False) -> "PathLengthMean":
-        """Give what holds the average and moves it."""
-        return PathLengthMean(self.rate, across_processes=across_processes)
+        """Give what holds the average and moves it; it begins at ``average``."""
+        return PathLengthMean(
+            self.rate, average=float(self.average), across_processes=across_processes
+        )
 
     def _penalty(
         self,
@@ -85,18 +96,24 @@ class PathLength(GeneratorPenalty):
         """Norms of each sample's random direction pulled back, ``(N,)``, differentiable.
 
         Raises:
-            RuntimeError: under ``torch.no_grad()``.
+            ValueError: under ``torch.no_grad()``, or the images do not depend on the latents.
 
         >>> import torch
         >>> PathLength().lengths(lambda w: 0 * w, latents=torch.ones(3, 4)).tolist()
         [0.0, 0.0, 0.0]
         """
         if not torch.is_grad_enabled():
-            raise RuntimeError(
-                "path length differentiates the generator; torch.no_grad() forbids it"
+            raise ValueError(
+                "path length differentiates the generator, which torch.no_grad() and "
+                "torch.inference_mode() forbid; compute it outside, or leave it out when evaluating"
             )
         w = latents if latents.requires_grad else latents.detach().requires_grad_(True)
-        images = generator(w)
+        images = generated(generator, w)
+        if not images.requires_grad:
+            raise ValueError(
+                "the images do not depend on the latents; a detach() or no_grad() inside the "
+                "generator cuts the graph"
+            )
         y = noise_like(images.detach(), random, "path-length") / prod(images.shape[2:]) ** 0.5
         (gradient,) = torch.autograd.grad((images * y).sum(), w, create_graph=True)
         layers = prod(gradient.shape[1:-1])
@@ -113,6 +130,7 @@ class PathLengthMean(nn.Module):
 
     Args:
         rate: *r*, 0.01 in the paper.
+        average: where it begins.
         across_processes: average the norms of all processes; otherwise they are local.
 
     >>> import torch
@@ -124,11 +142,13 @@ class PathLengthMean(nn.Module):
 
     average: Tensor
 
-    def __init__(self, rate: float = 0.01, *, across_processes: bool = False) -> None:
+    def __init__(
+        self, rate: float = 0.01, *, average: float = 0.0, across_processes: bool = False
+    ) -> None:
         super().__init__()
-        self._settings = PathLength(rate=rate)
+        self._settings = PathLength(average, rate)
         self.across_processes = across_processes
-        self.register_buffer("average", torch.zeros(()))
+        self.register_buffer("average", torch.tensor(float(average)))
 
     @property
     def penalty(self) -> PathLength:
@@ -149,6 +169,7 @@ class PathLengthMean(nn.Module):
         torch.Size([])
         """
         del others
+        check_samples(latents, "latents", "PathLength")
         latents = widened(latents)
         with torch.autocast(latents.device.type, enabled=False):
             lengths = self._settings.lengths(generator, latents=latents, random=random)
@@ -176,6 +197,9 @@ class ModeSeeking(GeneratorPenalty):
     Args:
         across_processes: take the mean distances over all processes; otherwise they are local.
 
+    Raises:
+        TypeError: a setting is not of its type.
+
     Shapes: two batches of latents of one shape ``(N, ...)``; samples ``(N, ...)``.
 
     Range: (0, 100000].
@@ -201,6 +225,9 @@ class ModeSeeking(GeneratorPenalty):
 
     across_processes: bool = False
 
+    def __post_init__(self) -> None:
+        check_settings(self)
+
     def over_all_processes(self) -> "ModeSeeking":
         """Give the same penalty of the mean distances of all processes."""
         return replace(self, across_processes=True)
@@ -215,7 +242,7 @@ class ModeSeeking(GeneratorPenalty):
         if others is None:
             raise TypeError("ModeSeeking needs two batches of latents")
         check_same_shape(latents, others, "latents", "others")
-        moved = self._mean(generator(latents) - generator(others))
+        moved = self._mean(generated(generator, latents) - generated(generator, others))
         return 1 / (moved / self._mean(latents - others) + 1e-5)
 
     def _mean(self, distance: Tensor) -> Tensor:
@@ -238,6 +265,10 @@ class LatentConsistency(GeneratorPenalty):
     Args:
         deviation: *s*, standard deviation of the noise; 0.03 in the paper.
 
+    Raises:
+        TypeError: a setting is not of its type.
+        ValueError: a number is not finite.
+
     Shapes: latents ``(N, ...)``; what h gives, ``(N, ...)``.
 
     Range: [0, ∞).
@@ -259,6 +290,9 @@ class LatentConsistency(GeneratorPenalty):
 
     deviation: float = 0.03
 
+    def __post_init__(self) -> None:
+        check_settings(self)
+
     def _penalty(
         self,
         generator: Callable[[Tensor], Tensor],
@@ -267,5 +301,5 @@ class LatentConsistency(GeneratorPenalty):
         random: Draws | None,
     ) -> Tensor:
         moved = latents + self.deviation * noise_like(latents, random, "latent-consistency")
-        change = generator(moved) - generator(latents)
+        change = generated(generator, moved) - generated(generator, latents)
         return change.reshape(change.shape[0], -1).square().sum(1).mean()

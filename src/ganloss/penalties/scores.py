@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from ganloss._processes import gathered
 from ganloss._random import Draws
 from ganloss._scores import Scores, per_sample, scales
-from ganloss.penalties._penalty import Penalty, noise_like
+from ganloss._settings import check_settings
+from ganloss.penalties._penalty import Penalty, check_samples, noise_like
 from ganloss.penalties.critic import Critic, scores_of
 
 
@@ -77,6 +78,7 @@ class LeCam(Penalty):
         decay: how slowly the controller moves them, 0.99 in the paper.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``decay`` is not in [0, 1).
 
     Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
@@ -107,12 +109,17 @@ class LeCam(Penalty):
     decay: float = 0.99
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if not 0 <= self.decay < 1:
             raise ValueError(f"decay is {self.decay}; it lies between 0 and 1 (0.99 in the paper)")
 
     def controller(self, *, across_processes: bool = False) -> "LeCamAverages":
-        """Give what holds the averages and moves them; its first update sets them."""
-        return LeCamAverages(self.decay, across_processes=across_processes)
+        """Give what holds the averages and moves them.
+
+        They begin at those of this value. If both are 0, as by default, the first update sets them.
+        """
+        real, fake = float(self.real_average), float(self.fake_average)
+        return LeCamAverages(self.decay, real=real, fake=fake, across_processes=across_processes)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -137,11 +144,13 @@ class LeCamAverages(nn.Module):
 
     .. math:: a \leftarrow \gamma a + (1 - \gamma) E\,D
 
-    The first update sets them, so no start value has to fade. Called as the penalty is, it gives
-    the penalty with the averages of before, and moves them by the same scores.
+    Unless they are given, the first update sets them, so no start value has to fade. Called as the
+    penalty is, it gives the penalty with the averages of before, and moves them by the same scores.
 
     Args:
         decay: :math:`\gamma`, 0.99 in the paper.
+        real: where the average of real scores begins.
+        fake: likewise; if both are 0, the first update sets them.
         across_processes: average the scores of all processes; otherwise they are local.
 
     >>> import torch
@@ -155,12 +164,20 @@ class LeCamAverages(nn.Module):
     fake: Tensor
     started: Tensor
 
-    def __init__(self, decay: float = 0.99, *, across_processes: bool = False) -> None:
+    def __init__(
+        self,
+        decay: float = 0.99,
+        *,
+        real: float = 0.0,
+        fake: float = 0.0,
+        across_processes: bool = False,
+    ) -> None:
         super().__init__()
-        self._settings = LeCam(decay=decay)
+        self._settings = LeCam(real, fake, decay)
         self.across_processes = across_processes
-        for name in ("real", "fake", "started"):
-            self.register_buffer(name, torch.zeros(()))
+        started = real != 0 or fake != 0
+        for name, start in (("real", real), ("fake", fake), ("started", started)):
+            self.register_buffer(name, torch.tensor(float(start)))
 
     @property
     def penalty(self) -> LeCam:
@@ -182,6 +199,8 @@ class LeCamAverages(nn.Module):
         >>> averages(lambda x: x.flatten(), real=real, fake=fake).shape
         torch.Size([])
         """
+        check_samples(real, "real", "LeCam")
+        check_samples(fake, "fake", "LeCam")
         critic = critic if isinstance(critic, Critic) else Critic(critic)
         scores = {"real": scores_of(critic, real), "fake": scores_of(critic, fake)}
         self._begin(**scores)
@@ -224,6 +243,7 @@ class ApproximateR1(Penalty):
         deviation: *s*; 0.01 for images in [-1, 1] in the paper, 0.1 for videos.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``deviation`` is not positive.
 
     Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
@@ -253,6 +273,7 @@ class ApproximateR1(Penalty):
     deviation: float = 0.01
 
     def __post_init__(self) -> None:
+        check_settings(self)
         _check_deviation(self.deviation)
 
     @property
@@ -283,6 +304,7 @@ class ApproximateR2(Penalty):
         deviation: *s*; as for :class:`ApproximateR1`.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``deviation`` is not positive.
 
     Shapes: samples ``(N, ...)`` of any rank; scores of any shape, made one number per sample.
@@ -312,6 +334,7 @@ class ApproximateR2(Penalty):
     deviation: float = 0.01
 
     def __post_init__(self) -> None:
+        check_settings(self)
         _check_deviation(self.deviation)
 
     @property

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ganloss._errors import WeightsError
 from ganloss._lazy import require, suggest
 from ganloss._scores import Reduction
+from ganloss._settings import check_number
 from ganloss._weights import WEIGHTS, locate, read
 from ganloss.terms._term import checked_images, reduced
 
@@ -90,7 +91,7 @@ class FeatureTerm(Frozen):
         pretrained: str | Path,
         value_range: tuple[float, float] | None,
     ) -> None:
-        given = None if weights is None else tuple(weights)
+        given = None if weights is None else tuple(check_number(w, "weights") for w in weights)
         normalise = None if value_range is None else Normalise(value_range)
         if isinstance(features, str):
             _check_named(features, layers, given, value_range)
@@ -151,7 +152,10 @@ class Normalise(nn.Module):
 
     def __init__(self, value_range: tuple[float, float]) -> None:
         super().__init__()
-        low, high = value_range
+        pair = isinstance(value_range, (tuple, list)) and len(value_range) == 2  # pyright: ignore[reportUnnecessaryIsInstance, reportUnnecessaryComparison]
+        if not pair:
+            raise TypeError(f"value_range is {value_range!r}; pass (black, white), e.g. (-1, 1)")
+        low, high = (check_number(end, "value_range") for end in value_range)
         if not low < high:
             raise ValueError(f"value_range is {value_range}; pass (black, white), e.g. (-1, 1)")
         mean, std = torch.tensor(_IMAGENET_MEAN), torch.tensor(_IMAGENET_STD)

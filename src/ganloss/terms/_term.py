@@ -106,16 +106,54 @@ def directions(x: Tensor) -> Tensor:
     return scaled / torch.where(size == 0, 1.0, norm)
 
 
-def check_labels(labels: object, samples: Tensor, name: str, labels_name: str) -> Tensor:
-    """Return the class of each sample, ``(N,)``, as int64."""
-    if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.is_complex():
+def check_labels(
+    labels: object, samples: Tensor, name: str, labels_name: str, classes: int | None = None
+) -> Tensor:
+    """Return the class of each sample, ``(N,)``, as int64.
+
+    Args:
+        labels: what was given.
+        samples: what they belong to, ``(N, ...)``.
+        name: of the samples, for messages.
+        labels_name: of the labels, for messages.
+        classes: how many there are; None if any number from 0 on will do.
+
+    Raises:
+        TypeError: not a tensor of integers.
+        ValueError: not one per sample, or one that is no class. Only labels on the CPU are looked
+            at, since those of a device would have to be waited for.
+    """
+    if not isinstance(labels, Tensor):
         raise TypeError(
-            f"{labels_name} must be a tensor of integers, the class of each sample; for one-hot "
-            f"rows pass {labels_name}.argmax(1)"
+            f"{labels_name} must be a tensor of integers, the class of each sample, not "
+            f"{type(labels).__name__}: pass torch.tensor(...)"
+        )
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise TypeError(
+            f"{labels_name} has dtype {labels.dtype}; integers are needed, the class of each "
+            f"sample: pass {labels_name}.long(), or for one-hot rows {labels_name}.argmax(1)"
         )
     if labels.shape != samples.shape[:1]:
         raise ValueError(
             f"{labels_name} has shape {tuple(labels.shape)} and {name} {tuple(samples.shape)}; one "
             f"class per sample is needed, ({samples.shape[0]},)"
         )
-    return labels.long()
+    found = labels.long()
+    _check_range(found, labels_name, classes)
+    return found
+
+
+def _check_range(labels: Tensor, name: str, classes: int | None) -> None:
+    if labels.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    try:
+        low, high = (int(end) for end in labels.aminmax())
+    except RuntimeError:  # inside torch.func.vmap no number can be read
+        return
+    if low < 0 or (classes is not None and high >= classes):
+        wrong = low if low < 0 else high
+        last = "" if classes is None else f" to {classes - 1}"
+        raise ValueError(
+            f"{name} holds the class {wrong}; classes are counted from 0{last}: leave samples "
+            "without a class out, and let the logits have one column per class"
+        )

@@ -8,6 +8,8 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
+from ganloss._scores import check_tensor
+from ganloss._settings import check_settings
 from ganloss.terms._term import Term, check_positive, product
 
 
@@ -30,6 +32,7 @@ class MultiResolutionSTFT(Term):
         floor: least square of a magnitude, positive; 1e-7 as in the common code.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: not one size, hop and window for each resolution, or a window beyond its size.
 
     Shapes: sounds ``(N, ..., T)`` longer than half the largest transform.
@@ -60,6 +63,7 @@ class MultiResolutionSTFT(Term):
     floor: float = 1e-7
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if not self.sizes or not len(self.sizes) == len(self.hops) == len(self.windows):
             raise ValueError(
                 f"there are {len(self.sizes)} sizes, {len(self.hops)} hops and "
@@ -109,6 +113,7 @@ class MelSpectrogram(Term):
         floor: least value before the logarithm.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: settings that cannot be: a window beyond the frame, filters beyond half the
             sample rate.
 
@@ -144,6 +149,7 @@ class MelSpectrogram(Term):
     floor: float = 1e-5
 
     def __post_init__(self) -> None:
+        check_settings(self)
         check_positive(self.sample_rate, "sample_rate", "e.g. 22050")
         check_positive(self.floor, "floor", "e.g. 1e-5")
         _check_frames(self.size, self.hop, self.window)
@@ -169,13 +175,14 @@ class MelSpectrogram(Term):
         """Log mel spectrogram of ``(N, ..., T)``, ``(N, ..., mels, frames)``.
 
         Raises:
+            TypeError: not a tensor of floating point numbers.
             ValueError: the sound is too short for one frame.
 
         >>> import torch
         >>> MelSpectrogram(sample_rate=22050).spectrogram(torch.zeros(1, 4096)).shape
         torch.Size([1, 80, 16])
         """
-        padded = _mirrored(waves, (self.size - self.hop) // 2)
+        padded = _mirrored(check_tensor(waves, "waves"), (self.size - self.hop) // 2)
         magnitude = (_power(padded, self.size, self.hop, self.window) + 1e-9).sqrt()
         # A compiler would not see the cache, and warns of it.
         find = mel_filters if torch.compiler.is_compiling() else _kept_filters

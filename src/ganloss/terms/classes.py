@@ -60,7 +60,7 @@ class AuxiliaryClassifier:
 
         Raises:
             TypeError: logits are not floating point, or labels not integers.
-            ValueError: shapes do not fit.
+            ValueError: shapes do not fit, or a label is no class.
         """
         real_loss = _cross_entropy(real, real_labels, "real")
         return real_loss + _cross_entropy(fake, fake_labels, "fake")
@@ -74,7 +74,7 @@ class AuxiliaryClassifier:
 
         Raises:
             TypeError: logits are not floating point, or labels not integers.
-            ValueError: shapes do not fit.
+            ValueError: shapes do not fit, or a label is no class.
         """
         return _cross_entropy(fake, fake_labels, "fake")
 
@@ -125,7 +125,7 @@ class TwinAuxiliaryClassifier:
 
         Raises:
             TypeError: logits are not floating point, or labels not integers.
-            ValueError: shapes do not fit.
+            ValueError: shapes do not fit, or a label is no class.
         """
         real_loss = _cross_entropy(real, real_labels, "real")
         return real_loss + _cross_entropy(fake_twin, fake_labels, "fake_twin", "fake_labels")
@@ -140,7 +140,7 @@ class TwinAuxiliaryClassifier:
 
         Raises:
             TypeError: logits are not floating point, or labels not integers.
-            ValueError: shapes do not fit.
+            ValueError: shapes do not fit, or a label is no class.
         """
         check_same_shape(
             check_tensor(fake, "fake"), check_tensor(fake_twin, "fake_twin"), "fake", "fake_twin"
@@ -198,12 +198,11 @@ class AuxiliaryDiscriminativeClassifier:
 
         Raises:
             TypeError: logits are not floating point, or labels not integers.
-            ValueError: shapes do not fit, or the number of logits is odd.
+            ValueError: shapes do not fit, a label is no class, or the number of logits is odd.
         """
-        half = _half(fake)
-        real_loss = _cross_entropy(real, real_labels, "real")
-        _half(real)
-        return real_loss + _cross_entropy(fake, fake_labels, "fake", offset=half)
+        of_real, _ = _halves(real, real_labels, "real")
+        _, of_fake = _halves(fake, fake_labels, "fake")
+        return -of_real.mean() - of_fake.mean()
 
     def generator(self, *, fake: Tensor, fake_labels: Tensor) -> Tensor:
         """Loss of the generator, a 0-d tensor.
@@ -214,13 +213,10 @@ class AuxiliaryDiscriminativeClassifier:
 
         Raises:
             TypeError: logits are not floating point, or labels not integers.
-            ValueError: shapes do not fit, or the number of logits is odd.
+            ValueError: shapes do not fit, a label is no class, or the number of logits is odd.
         """
-        half = _half(fake)
-        logits, labels = _checked(fake, fake_labels, "fake", "fake_labels")
-        places = torch.stack([labels, labels + half], 1)
-        real, generated = logits.gather(1, places).unbind(1)
-        return (generated - real).mean()
+        as_real, as_fake = _halves(fake, fake_labels, "fake", normalise=False)
+        return (as_fake - as_real).mean()
 
 
 @final
@@ -288,7 +284,7 @@ class MutualInformation:
 
         Raises:
             TypeError: a part of a kind of code is missing, or of a wrong type.
-            ValueError: shapes do not fit, or there are no codes at all.
+            ValueError: shapes do not fit, a code is no category, or there are no codes at all.
         """
         parts = _categorical(logits, categories)
         if not codes is mean is log_variance is None:
@@ -330,6 +326,11 @@ def _others(
 
 def _log_prob(distribution: Distribution, values: object, place: int) -> Tensor:
     """Log probability of values of the distribution's own shape; torch would broadcast others."""
+    if not isinstance(distribution, Distribution):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"distributions[{place}] must be one of torch.distributions, not "
+            f"{type(distribution).__name__}"
+        )
     if not isinstance(values, Tensor):
         raise TypeError(f"values[{place}] must be a tensor, not {type(values).__name__}")
     shape = distribution.batch_shape + distribution.event_shape
@@ -351,23 +352,25 @@ def _gaussian(codes: object, mean: object, log_variance: object) -> Tensor:
     return 0.5 * each.flatten(1).sum(1).mean() if u.dim() > 1 else 0.5 * each.mean()
 
 
-def _checked(logits: object, labels: object, name: str, labels_name: str) -> tuple[Tensor, Tensor]:
-    """Return logits ``(N, K)`` in fp32 or better and labels ``(N,)`` as int64."""
+def _cross_entropy(logits: object, labels: object, name: str, labels_name: str = "") -> Tensor:
     z = check_tensor(logits, name)
     if z.dim() != 2 or z.shape[1] < 2:
         raise ValueError(f"{name} has shape {tuple(z.shape)}; (N, K) with K classes is needed")
-    return z, check_labels(labels, z, name, labels_name)
+    y = check_labels(labels, z, name, labels_name or f"{name}_labels", z.shape[1])
+    return cross_entropy(z, y)
 
 
-def _cross_entropy(
-    logits: object, labels: object, name: str, labels_name: str = "", offset: int = 0
-) -> Tensor:
-    z, y = _checked(logits, labels, name, labels_name or f"{name}_labels")
-    return cross_entropy(z, y + offset)
-
-
-def _half(logits: Tensor) -> int:
-    shape = tuple(check_tensor(logits, "logits").shape)
-    if len(shape) != 2 or shape[1] % 2:
-        raise ValueError(f"logits have shape {shape}; (N, 2K) is needed: K real, K generated")
-    return shape[1] // 2
+def _halves(
+    logits: object, labels: object, name: str, *, normalise: bool = True
+) -> tuple[Tensor, Tensor]:
+    """Each sample's own class as a real and as a generated one: log probabilities, or logits."""
+    z = check_tensor(logits, name)
+    if z.dim() != 2 or z.shape[1] % 2:
+        raise ValueError(
+            f"{name} has shape {tuple(z.shape)}; (N, 2K) is needed: K real, K generated"
+        )
+    half = z.shape[1] // 2
+    y = check_labels(labels, z, name, f"{name}_labels", half)[:, None]
+    # Taken from each half by itself: from both at once, a label beyond K would find a logit.
+    real, generated = (z.log_softmax(1) if normalise else z).split(half, 1)
+    return real.gather(1, y)[:, 0], generated.gather(1, y)[:, 0]

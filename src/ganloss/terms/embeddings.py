@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ganloss._scores import check_same_shape, check_tensor
+from ganloss._settings import check_settings
 from ganloss.terms._term import check_labels, check_positive, directions, product
 
 
@@ -26,6 +27,7 @@ class ConditionalContrastive:
         temperature: t, positive; 1 in the paper's comparisons.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``temperature`` is not positive.
 
     Shapes: embeddings and proxies ``(N, d)``, labels ``(N,)``.
@@ -55,6 +57,7 @@ class ConditionalContrastive:
     compares_samples: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_settings(self)
         check_positive(self.temperature, "temperature", "e.g. 1")
 
     def __call__(self, *, embeddings: Tensor, proxies: Tensor, labels: Tensor) -> Tensor:
@@ -67,7 +70,7 @@ class ConditionalContrastive:
 
         Raises:
             TypeError: embeddings are not floating point, or labels not integers.
-            ValueError: shapes do not fit.
+            ValueError: shapes do not fit, or a label is below 0.
         """
         own, others, alike = _similarities(embeddings, proxies, labels)
         own, others = own / self.temperature, others / self.temperature
@@ -98,6 +101,7 @@ class DataToDataCrossEntropy:
         negative_margin: m_n, the similarity with samples of other classes that does not matter.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``temperature`` is not positive.
 
     Shapes: embeddings and proxies ``(N, d)``, labels ``(N,)``.
@@ -131,6 +135,7 @@ class DataToDataCrossEntropy:
     compares_samples: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        check_settings(self)
         check_positive(self.temperature, "temperature", "e.g. 0.5")
 
     def __call__(self, *, embeddings: Tensor, proxies: Tensor, labels: Tensor) -> Tensor:
@@ -143,7 +148,7 @@ class DataToDataCrossEntropy:
 
         Raises:
             TypeError: embeddings are not floating point, or labels not integers.
-            ValueError: shapes do not fit.
+            ValueError: shapes do not fit, or a label is below 0.
         """
         own, others, alike = _similarities(embeddings, proxies, labels)
         attraction = (own - self.positive_margin).clamp(max=0) / self.temperature

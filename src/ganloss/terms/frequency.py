@@ -6,6 +6,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from ganloss._settings import check_settings
 from ganloss.terms._term import Term
 
 
@@ -27,6 +28,7 @@ class FocalFrequency(Term):
         alpha: α, how much the worst frequencies are preferred; 0 or more, 1 in the paper.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``alpha`` is negative.
 
     Shapes: images ``(N, C, H, W)``.
@@ -52,6 +54,7 @@ class FocalFrequency(Term):
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if not 0 <= self.alpha < float("inf"):
             raise ValueError(f"alpha is {self.alpha}; it must be 0 or more, e.g. 1")
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import relu
 
 from ganloss._scores import check_tensor
+from ganloss._settings import check_settings
 from ganloss.terms._term import check_labels, check_positive
 
 
@@ -29,6 +30,7 @@ class MultiHinge:
         margin: m, positive.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``margin`` is not positive.
 
     Shapes: logits ``(N, K + 1)``, labels ``(N,)``.
@@ -56,6 +58,7 @@ class MultiHinge:
     margin: float = 1.0
 
     def __post_init__(self) -> None:
+        check_settings(self)
         check_positive(self.margin, "margin", "e.g. 1.0")
 
     def discriminator(self, *, real: Tensor, real_labels: Tensor, fake: Tensor) -> Tensor:
@@ -68,11 +71,11 @@ class MultiHinge:
 
         Raises:
             TypeError: scores are not floating point, or labels not integers.
-            ValueError: shapes do not fit.
+            ValueError: shapes do not fit, or a label is no class.
         """
         fake = _scores(fake, "fake")
         generated = torch.full(fake.shape[:1], fake.shape[1] - 1, device=fake.device)
-        return self._hinge(real, real_labels, "real") + self._hinge(fake, generated, "fake")
+        return self._of_classes(real, real_labels, "real") + self._hinge(fake, generated)
 
     def generator(self, *, fake: Tensor, fake_labels: Tensor) -> Tensor:
         """Loss of the generator: its samples should win in the class they were made for.
@@ -83,13 +86,17 @@ class MultiHinge:
 
         Raises:
             TypeError: logits are not floating point, or labels not integers.
-            ValueError: shapes do not fit.
+            ValueError: shapes do not fit, or a label is no class.
         """
-        return self._hinge(fake, fake_labels, "fake")
+        return self._of_classes(fake, fake_labels, "fake")
 
-    def _hinge(self, scores: Tensor, labels: Tensor, name: str) -> Tensor:
+    def _of_classes(self, scores: Tensor, labels: Tensor, name: str) -> Tensor:
         scores = _scores(scores, name)
-        own = check_labels(labels, scores, name, f"{name}_labels")[:, None]
+        classes = scores.shape[1] - 1
+        return self._hinge(scores, check_labels(labels, scores, name, f"{name}_labels", classes))
+
+    def _hinge(self, scores: Tensor, labels: Tensor) -> Tensor:
+        own = labels[:, None]
         others = scores.scatter(1, own, -torch.inf).amax(1)
         return relu(self.margin + others - scores.gather(1, own)[:, 0]).mean()
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ganloss._scores import check_same_shape, check_tensor
+from ganloss._settings import check_settings
 from ganloss.terms._term import Term, check_positive, directions, product
 
 
@@ -26,6 +27,7 @@ class PatchNCE:
         temperature: τ, positive; 0.07 in the paper.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``temperature`` is not positive.
 
     Shapes: lists, one entry per layer, of features ``(N, S, C)`` of two places or more.
@@ -53,6 +55,7 @@ class PatchNCE:
     temperature: float = 0.07
 
     def __post_init__(self) -> None:
+        check_settings(self)
         check_positive(self.temperature, "temperature", "0.07 in the paper")
 
     def __call__(self, *, fake: list[Tensor], real: list[Tensor]) -> Tensor:
@@ -106,6 +109,7 @@ class Contextual(Term):
         bandwidth: h, positive; 0.5 in the paper.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``bandwidth`` is not positive, or there are no places.
 
     Shapes: features ``(N, C, ...)``, at least one place each, of one shape.
@@ -134,6 +138,7 @@ class Contextual(Term):
     _EPSILON: ClassVar[float] = 1e-5
 
     def __post_init__(self) -> None:
+        check_settings(self)
         check_positive(self.bandwidth, "bandwidth", "0.5 in the paper")
 
     def values(self, input: Tensor, target: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ganloss._scores import Reduction, check_tensor, per_sample
+from ganloss._settings import check_settings
 from ganloss.terms._term import Term, check_positive, checked_images, reduced
 
 
@@ -89,6 +90,7 @@ class Charbonnier(Term):
         eps: ε, the size of a difference at which squares turn into absolute values, positive.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``eps`` is not positive.
 
     Shapes: both ``(N, ...)``, floating point, of one shape.
@@ -114,6 +116,7 @@ class Charbonnier(Term):
     eps: float = 1e-3
 
     def __post_init__(self) -> None:
+        check_settings(self)
         check_positive(self.eps, "eps", "e.g. 1e-3")
 
     def values(self, input: Tensor, target: Tensor) -> Tensor:
@@ -139,6 +142,9 @@ class TotalVariation:
     Args:
         isotropic: whether the two differences are taken as one vector.
 
+    Raises:
+        TypeError: a setting is not of its type.
+
     Shapes: images ``(N, C, H, W)``.
 
     Range: [0, ∞).
@@ -162,6 +168,9 @@ class TotalVariation:
     """
 
     isotropic: bool = False
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def __call__(
         self, input: Tensor, *, weight: Tensor | None = None, reduction: Reduction = "mean"
@@ -204,6 +213,7 @@ class PSNR(Term):
         data_range: distance from black to white: 1 for [0, 1], 2 for [-1, 1], 255 for 0..255.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: ``data_range`` is not positive.
 
     Shapes: both ``(N, ...)``, floating point, of one shape.
@@ -231,6 +241,7 @@ class PSNR(Term):
     data_range: float
 
     def __post_init__(self) -> None:
+        check_settings(self)
         check_positive(self.data_range, "data_range", "e.g. 1 for images in [0, 1]")
 
     def values(self, input: Tensor, target: Tensor) -> Tensor:
@@ -269,6 +280,9 @@ class Cosine(Term):
             images ``(N, C, H, W)`` say ``dim=1`` to compare the channels of each pixel. A tensor
             of rank 1 is one vector.
 
+    Raises:
+        TypeError: a setting is not of its type.
+
     Shapes: both ``(N, ...)``, floating point, of one shape.
 
     Range: [0, 2].
@@ -289,6 +303,9 @@ class Cosine(Term):
     """
 
     dim: int | None = None
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     def values(self, input: Tensor, target: Tensor) -> Tensor:
         """Give the distance of each pair of vectors."""

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn.functional import avg_pool2d
 
+from ganloss._settings import check_settings
 from ganloss.terms._similarity import formula_of, plane_means, signed
 from ganloss.terms._term import Term, check_positive, checked_images
 
@@ -33,6 +34,7 @@ class SSIM(Term):
         sigma: standard deviation of the window, in pixels.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: an image is smaller than the window, or is not ``(N, C, H, W)``.
 
     Shapes: images ``(N, C, H, W)`` no smaller than the window.
@@ -63,6 +65,7 @@ class SSIM(Term):
     sigma: float = 1.5
 
     def __post_init__(self) -> None:
+        check_settings(self)
         _check_settings(self.data_range, self.window, self.sigma)
 
     def values(self, input: Tensor, target: Tensor) -> Tensor:
@@ -84,8 +87,8 @@ class SSIM(Term):
         if min(input.shape[2:]) < self.window:
             raise ValueError(
                 f"images are {_size(input)} and smaller than the window of {self.window}; pass "
-                f"larger images or a smaller odd window, e.g. SSIM(..., window="
-                f"{max(1, (min(input.shape[2:]) - 1) // 2 * 2 + 1)})"
+                f"larger images or a smaller odd window, e.g. SSIM(..., "
+                f"window={_odd_within(input)})"
             )
         formula = formula_of(self.data_range, self.window, self.sigma)
         return plane_means(input, target, formula).mean(1)
@@ -110,6 +113,7 @@ class MultiScaleSSIM(Term):
         weights: exponent of each scale, finest first; the paper's five by default.
 
     Raises:
+        TypeError: a setting is not of its type.
         ValueError: an image is too small for that many scales (five need 176 pixels), or is not
             ``(N, C, H, W)``.
 
@@ -140,8 +144,8 @@ class MultiScaleSSIM(Term):
     weights: tuple[float, ...] = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
     def __post_init__(self) -> None:
+        check_settings(self)
         _check_settings(self.data_range, self.window, self.sigma)
-        object.__setattr__(self, "weights", tuple(self.weights))
         if not self.weights or min(self.weights) <= 0:
             raise ValueError(f"weights are {self.weights}; pass one positive number per scale")
 
@@ -177,10 +181,13 @@ class MultiScaleSSIM(Term):
             possible += 1
         if possible < len(self.weights):
             needed = self.window * 2 ** (len(self.weights) - 1)
+            mend = f"a smaller window, or weights={self.weights[:possible]}"
+            if not possible:
+                mend = f"or use SSIM(..., window={_odd_within(images)}), which has one scale"
             raise ValueError(
                 f"images are {_size(images)}; {len(self.weights)} scales with a window of "
                 f"{self.window} need {needed} pixels, and this size allows {possible} scales: "
-                f"pass larger images, a smaller window, or weights={self.weights[:possible]}"
+                f"pass larger images, {mend}"
             )
 
 
@@ -197,6 +204,11 @@ def _check_images(images: Tensor) -> None:
             f"images have shape {tuple(images.shape)}; (N, C, H, W) is needed: add the missing "
             "dimensions with unsqueeze, or fold frames into the batch"
         )
+
+
+def _odd_within(images: Tensor) -> int:
+    """Largest odd window that fits."""
+    return (min(images.shape[2:]) - 1) // 2 * 2 + 1
 
 
 def _size(images: Tensor) -> str:
