@@ -258,7 +258,7 @@ class FDivergence(ElementwisePair):
 
     @property
     def saturates(self) -> bool:
-        """Whether g is bounded on both sides: a tanh."""
+        """Whether g is bounded on both sides, as a tanh is."""
         return self.kind == "total-variation"
 
     @property
