@@ -56,7 +56,7 @@ class Report:
     my loss
       ok      It is finite
       FAILED  It falls
-    1 checks hold, 1 failed, 0 do not apply
+    1 checks hold, 1 failed, 0 not applicable
     """
 
     subject: str
@@ -81,7 +81,7 @@ class Report:
         counts = {v: sum(f.verdict == v for f in self.findings) for v in words}
         lines.append(
             f"{counts['ok']} checks hold, {counts['failed']} failed, "
-            f"{counts['skipped']} do not apply"
+            f"{counts['skipped']} not applicable"
         )
         return "\n".join(lines)
 
