@@ -142,7 +142,7 @@ def test_samples_of_another_shape_are_refused(value: object, words: str) -> None
         (torch.zeros(()), "does not give scores"),
         (torch.zeros(1, 2), "the batch in front"),
         ((torch.zeros(2), torch.zeros(2, 4)), "unpack them first"),
-        ([torch.zeros(2, 1), torch.zeros(3, 1)], "the batch in front"),
+        ([torch.zeros(2, 1), torch.zeros(3, 1)], r"output\[1\] has 3, but a sample"),
         ("scores", "does not give scores"),
     ],
 )
