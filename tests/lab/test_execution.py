@@ -92,6 +92,7 @@ def test_two_workers_give_the_rows_of_one(alone, tmp_path):
     [
         ({"ns": 2.0, "hinge": 3.0, "wgan-gp": 9.0}, ["wgan-gp", "hinge", "ns"]),
         ({"ns": 9.0, "hinge": 2.0, "wgan-gp": 3.0}, ["ns", "wgan-gp", "hinge"]),
+        ({"ns": 2.0}, ["hinge", "wgan-gp", "ns"]),  # the others are still at it
         ({}, ["hinge", "wgan-gp", "ns"]),  # nothing is known yet: in the order of the plan
     ],
 )

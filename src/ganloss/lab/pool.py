@@ -5,6 +5,7 @@ its process down, is one row and nothing more.
 """
 
 import json
+import math
 import os
 import queue
 import signal
@@ -144,7 +145,8 @@ class _Pool:
             return None
         job = self._waiting[0]
         if len({(job.seed, job.draw) for job in self._waiting}) == 1:
-            job = max(self._waiting, key=lambda job: self._took.get(job.variant, 0.0))
+            # A variant of which no run has ended takes longer than those of which one has.
+            job = max(self._waiting, key=lambda job: self._took.get(job.variant, math.inf))
         self._waiting.remove(job)
         return job
 
