@@ -10,7 +10,7 @@ import pytest
 #: Seconds of tests on one core of a small machine. What does not fit moves to a target of its own.
 BUDGETS = {
     "browser": 300,
-    "check": 160,
+    "check": 100,
     "cli": 700,
     "conformance": 100,
     "controls": 40,

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import ganloss as gl
-from ganloss.optimisers import Adam, RMSprop
+from ganloss.optimisers import Adam, Optimisers, RMSprop
 
 #: Arguments without which nothing is made.
 NEEDED: dict[str, dict[str, Any]] = {
@@ -24,6 +24,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "RelativisticAverage": {"base": gl.Hinge()},
     "Consistency": {"augment": torch.relu},
     "Game": {"pair": gl.Hinge()},
+    "FeatureOutput": {"count": 4},
 }
 BAD: dict[Any, list[Any]] = {
     float: [None, "1", float("nan"), float("inf"), True, [1.0], torch.ones(2)],
@@ -32,6 +33,7 @@ BAD: dict[Any, list[Any]] = {
     float | None: ["1", float("nan"), float("inf"), True],
     int | None: ["1", 1.5, True],
     float | torch.Tensor: [None, "1", float("nan"), torch.ones(2), torch.tensor(1)],
+    tuple[float, float]: [None, 1.0, (0.9,), (0.9, 0.99, 1.0), (0.9, "1")],
     tuple[float, ...]: [None, "1", 1.0, (1.0, float("nan")), (1.0, "1")],
     tuple[int, ...]: [None, "1", 1, (1, 1.5), (1, None)],
 }
@@ -40,8 +42,8 @@ BAD: dict[Any, list[Any]] = {
 def classes() -> list[type]:
     registries = (gl.LOSSES, gl.PENALTIES, gl.GENERATOR_PENALTIES, gl.TERMS)
     found = [cls for registry in registries for cls in registry.values()]
-    others = [gl.DiffAugment, gl.AdaptiveAugment, gl.ClipWeights, gl.Game, Adam, RMSprop]
-    return [cls for cls in (*found, *others) if is_dataclass(cls)]
+    others = [gl.DiffAugment, gl.AdaptiveAugment, gl.ClipWeights, gl.Game, gl.FeatureOutput]
+    return [cls for cls in (*found, *others, Adam, RMSprop) if is_dataclass(cls)]
 
 
 def numbers() -> Iterator[tuple[type, str, Any]]:
@@ -131,3 +133,13 @@ def test_the_sentence_says_what_is_wanted(make: Any, message: str):
 def test_values_that_cannot_be_are_refused(make: Any):
     with pytest.raises(ValueError, match=r"finite|no divergence|no augmentation|no operations"):
         make()
+
+
+def test_an_optimiser_is_made_of_settings() -> None:
+    with pytest.raises(TypeError, match="the optimiser of the generator is 'adam'; pass settings"):
+        Optimisers("adam")  # pyright: ignore[reportArgumentType]
+
+
+def test_an_energy_has_one_of_two_distances() -> None:
+    with pytest.raises(ValueError, match="distance is 'l2'; it is 'euclidean' or 'absolute'"):
+        gl.EnergyOutput("l2")  # pyright: ignore[reportArgumentType]

@@ -104,12 +104,15 @@ def _flag(given: Any, name: str, besides: tuple[type, ...]) -> Any:
     return given if isinstance(given, bool) else bool(given)
 
 
-def _each(check: Callable[[Any, str, tuple[type, ...]], Any]) -> Callable[..., Any]:
-    """Check of a tuple whose entries pass a check each."""
+def _each(
+    check: Callable[[Any, str, tuple[type, ...]], Any], count: int | None = None
+) -> Callable[..., Any]:
+    """Check of a tuple, of so many entries if that is fixed, which pass a check each."""
+    numbers = "numbers" if count is None else f"{count} numbers"
 
     def check_each(given: Any, name: str, besides: tuple[type, ...]) -> Any:
-        if not isinstance(given, (tuple, list)):
-            raise TypeError(f"{name} is {_shown(given)}; it must be a tuple of numbers")
+        if not isinstance(given, (tuple, list)) or len(given) != (count or len(given)):
+            raise TypeError(f"{name} is {_shown(given)}; it must be a tuple of {numbers}")
         return tuple(check(one, f"{name}[{i}]", besides) for i, one in enumerate(given))
 
     return check_each
@@ -140,5 +143,6 @@ _CHECKS: dict[Any, Callable[[Any, str, tuple[type, ...]], Any]] = {
     int: check_whole,
     bool: _flag,
     tuple[float, ...]: _each(check_number),
+    tuple[float, float]: _each(check_number, 2),
     tuple[int, ...]: _each(check_whole),
 }

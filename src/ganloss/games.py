@@ -104,6 +104,7 @@ class SpectralNorm:
     """Divide every linear and convolutional weight by its largest singular value.
 
     Uses ``torch.nn.utils.parametrizations.spectral_norm`` (one power iteration per forward pass).
+    There is nothing to set; other layers are left as they are.
 
     References:
         Miyato et al., "Spectral Normalization for GANs", ICLR 2018, arXiv:1802.05957, eq. 8.
@@ -134,6 +135,10 @@ class Weighted:
     Args:
         penalty: of either player.
         weight: a number or a schedule.
+
+    Raises:
+        TypeError: ``weight`` is neither a number nor a schedule.
+        ValueError: ``weight`` is not finite.
 
     >>> Weighted(R1(), 10.0)
     Weighted(penalty=R1(), weight=10.0)

@@ -1,7 +1,7 @@
 """Settings of optimisers, as values."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import final
 
 import torch
@@ -78,12 +78,24 @@ class Optimisers:
     Args:
         generator, discriminator: settings of theirs.
 
+    Raises:
+        TypeError: one is neither :class:`Adam` nor :class:`RMSprop`.
+
     >>> Optimisers.both(Adam(1e-4)).discriminator
     Adam(lr=0.0001, betas=(0.5, 0.999))
     """
 
     generator: Adam | RMSprop = field(default_factory=Adam)
     discriminator: Adam | RMSprop = field(default_factory=Adam)
+
+    def __post_init__(self) -> None:
+        for player in fields(self):
+            given = getattr(self, player.name)
+            if not isinstance(given, Adam | RMSprop):
+                raise TypeError(
+                    f"the optimiser of the {player.name} is {given!r}; pass settings, e.g. "
+                    "Adam(lr=2e-4)"
+                )
 
     @classmethod
     def both(cls, optimiser: Adam | RMSprop) -> "Optimisers":

@@ -1,13 +1,18 @@
 """What a discriminator gives for each sample, as games ask for it."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, final
+from typing import Literal, TypeAlias, final, get_args
+
+from ganloss._settings import check_settings
+
+#: How the error of an autoencoder is measured.
+Distance: TypeAlias = Literal["euclidean", "absolute"]
 
 
 @final
 @dataclass(frozen=True)
 class ScoreOutput:
-    """One raw score, or a map of them; higher means more real.
+    """One raw score, or a map of them; higher means more real. There is nothing to set.
 
     >>> ScoreOutput()
     ScoreOutput()
@@ -23,11 +28,18 @@ class EnergyOutput:
         distance: ``"euclidean"`` :math:`\lVert x - A(x) \rVert_2` (EBGAN), or ``"absolute"``, the
             mean of :math:`|x - A(x)|` (BEGAN).
 
+    Raises:
+        ValueError: ``distance`` is neither.
+
     >>> EnergyOutput("absolute")
     EnergyOutput(distance='absolute')
     """
 
-    distance: Literal["euclidean", "absolute"]
+    distance: Distance
+
+    def __post_init__(self) -> None:
+        if self.distance not in get_args(Distance):
+            raise ValueError(f"distance is {self.distance!r}; it is 'euclidean' or 'absolute'")
 
 
 @final
@@ -39,6 +51,7 @@ class FeatureOutput:
         count: its length.
 
     Raises:
+        TypeError: ``count`` is no whole number.
         ValueError: ``count`` is below 1.
 
     >>> FeatureOutput(16)
@@ -48,6 +61,7 @@ class FeatureOutput:
     count: int
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if self.count < 1:
             raise ValueError(f"count is {self.count}; a vector has at least one element")
 

@@ -54,16 +54,18 @@ def test_the_field_at_a_point_is_the_papers():
     assert DiracGAN(gl.GAMES["minimax"]).field(point).tolist() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("alternating", [pytest.param(False, marks=pytest.mark.long), True])
-def test_wgan_gp_does_not_approach_the_equilibrium(alternating: bool):
-    path = DiracGAN(gl.GAMES["wgan-gp"]).trajectory(20_000, lr=0.01, alternating=alternating)
+@pytest.mark.parametrize("alternating", [False, True])
+@pytest.mark.parametrize("steps", [5_000, pytest.param(20_000, marks=pytest.mark.long)])
+def test_wgan_gp_does_not_approach_the_equilibrium(alternating: bool, steps: int):
+    path = DiracGAN(gl.GAMES["wgan-gp"]).trajectory(steps, lr=0.01, alternating=alternating)
     assert path.norm(dim=1).min() > 1
 
 
 @pytest.mark.parametrize("alternating", [False, True])
 def test_control_with_r1_and_r2_it_is_reached(alternating: bool):
-    path = DiracGAN(gl.GAMES["r3gan"]).trajectory(2_000, lr=0.1, alternating=alternating)
-    assert path[-1].norm() < 1e-9
+    """At the eigenvalue nearest to 0, -1 + sqrt(3/4), the distance is e^-6.7 at time 50."""
+    path = DiracGAN(gl.GAMES["r3gan"]).trajectory(500, lr=0.1, alternating=alternating)
+    assert path[-1].norm() < 0.01
 
 
 def test_simultaneous_steps_of_an_unregularised_game_drive_it_away():

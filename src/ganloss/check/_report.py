@@ -56,7 +56,7 @@ class Report:
     my loss
       ok      It is finite
       FAILED  It falls
-    1 checks hold, 1 failed, 0 not applicable
+    1 check holds, 1 failed, 0 not applicable
     """
 
     subject: str
@@ -79,9 +79,9 @@ class Report:
             detail = f": {finding.detail}" if finding.detail else ""
             lines.append(f"  {words[finding.verdict]:<7} {finding.check}{detail}")
         counts = {v: sum(f.verdict == v for f in self.findings) for v in words}
+        held = "check holds" if counts["ok"] == 1 else "checks hold"
         lines.append(
-            f"{counts['ok']} checks hold, {counts['failed']} failed, "
-            f"{counts['skipped']} not applicable"
+            f"{counts['ok']} {held}, {counts['failed']} failed, {counts['skipped']} not applicable"
         )
         return "\n".join(lines)
 
