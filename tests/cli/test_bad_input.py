@@ -143,6 +143,8 @@ def test_a_checkpoint_of_another_run_is_named(capsys: pytest.CaptureFixture[str]
         (b"\xff\xfe", "not one of lines `name: value` in YAML"),
         (b"stepz: 3\n", "has 'stepz', which is no flag; did you mean 'steps'?"),
         (b"steps: many\n", "--steps is 'many'; it takes a whole number"),
+        (b"data: demo:digits\nlr: .inf\n", "--lr is inf; it must be a finite number"),
+        (b"data: demo:digits\nminutes: .nan\n", "--minutes is nan; it must be a finite number"),
     ],
 )
 def test_a_configuration_that_is_none(

@@ -57,6 +57,8 @@ MISTAKES = [
     (["train", "generate", "--data", "demo:digits", "--penalty", "r9=1"], "no penalty 'r9'"),
     (["train", "generate", "--data", "demo:digits", "--loss", "hinge", "--gamma", "1"], "R1"),
     (["train", "generate", "--data", "demo:digits", "--betas", "x"], "give two numbers"),
+    (["train", "generate", "--data", "demo:digits", "--betas", "nan,0.9"], "at least 0 and below"),
+    (["train", "generate", "--data", "demo:digits", "--betas", "0,1"], "at least 0 and below 1"),
     (
         ["train", "generate", "--data", "demo:digits", "--device", "tpu"],
         "it takes one of auto, cpu",

@@ -68,6 +68,8 @@ def _with_betas(optimisers: Optimisers, text: str) -> Optimisers:
         first, second = (float(part) for part in text.split(","))
     except ValueError as error:
         raise UsageError(f"--betas is {text!r}; give two numbers, e.g. 0.5,0.9") from error
+    if not (0 <= first < 1 and 0 <= second < 1):
+        raise UsageError(f"--betas is {text!r}; both are at least 0 and below 1, e.g. 0.5,0.9")
     if not all(isinstance(player, Adam) for player in players):
         raise UsageError("--betas are Adam's, and this loss is trained with another optimiser")
     generator, discriminator = (Adam(player.lr, (first, second)) for player in players)

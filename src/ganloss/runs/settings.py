@@ -147,10 +147,12 @@ class RunSettings:
         if len(given) > 1:
             flags = ", ".join(f"--{name}" for name in given)
             raise UsageError(f"{flags} all say how long to train; keep one of them")
-        for name in _POSITIVE:
-            value = getattr(self, name, None)
-            if value is not None and not value > 0:
-                raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be positive")
+        for name, value in vars(self).items():
+            flag = f"--{name.replace('_', '-')}"
+            if isinstance(value, float) and not math.isfinite(value):  # from a file, or Python
+                raise UsageError(f"{flag} is {value}; it must be a finite number")
+            if name in _POSITIVE and value is not None and not value > 0:
+                raise UsageError(f"{flag} is {value}; it must be positive")
         self._check_micro_batches()
         self._check_schedule()
         if self.patience is not None and self.metrics == "none":
