@@ -11,7 +11,7 @@ import pytest
 BUDGETS = {
     "browser": 300,
     "check": 100,
-    "cli": 700,
+    "cli": 480,
     "conformance": 100,
     "controls": 40,
     "data": 40,
@@ -25,7 +25,7 @@ BUDGETS = {
     "networks": 30,
     "parity": 400,
     "penalties": 40,
-    "runs": 300,
+    "runs": 240,
     "speed": 100,
     "terms": 60,
 }
