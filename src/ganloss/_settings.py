@@ -111,7 +111,7 @@ def _each(
     numbers = "numbers" if count is None else f"{count} numbers"
 
     def check_each(given: Any, name: str, besides: tuple[type, ...]) -> Any:
-        if not isinstance(given, (tuple, list)) or len(given) != (count or len(given)):
+        if not isinstance(given, (tuple, list)) or count not in (None, len(given)):
             raise TypeError(f"{name} is {_shown(given)}; it must be a tuple of {numbers}")
         return tuple(check(one, f"{name}[{i}]", besides) for i, one in enumerate(given))
 
