@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 JOBS   ?= 2
+KERNEL := src/ganloss/terms/_cpu_kernel.c src/ganloss/terms/_cpu_kernel.h
 
 .PHONY: demo test check lint types docs bench browser long faults faults-short clean
 
@@ -55,7 +56,7 @@ $(VENV)/python:
 	touch $@
 
 # torch and torchvision first and together: each torchvision works with one torch build only.
-$(VENV)/base: $(VENV)/python pyproject.toml
+$(VENV)/base: $(VENV)/python pyproject.toml setup.py $(KERNEL)
 	$(BIN)/python -m pip install -q --disable-pip-version-check torch torchvision
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
 	touch $@

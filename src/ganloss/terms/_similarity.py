@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from ganloss.terms._gaussian import average, blur, can_be_banded, gaussian, padded_slopes, spread
 from ganloss.terms._scratch import scratch
 
 #: Planes are worked off in pieces of about this many pixels, so that scratch memory stays small.
 _PIXELS_PER_PIECE = 2**18
+_KERNELS = {"cpu": "ganloss.terms._cpu", "cuda": "ganloss.terms._gpu"}
 
 
 class Formula(NamedTuple):
@@ -43,14 +45,20 @@ def formula_of(data_range: float, window: int, sigma: float) -> Formula:
 
 def plane_means(input: Tensor, target: Tensor, formula: Formula) -> Tensor:
     """Mean similarity of each channel of each image, ``(N, C)``."""
-    if torch.compiler.is_compiling():
-        # The compiler fuses and differentiates the plain formula by itself.
+    if torch.compiler.is_compiling() or _is_recorded():
+        # A compiler fuses and differentiates the plain formula by itself.
         means = _plain_means(input, target, formula)
         # Rounding is taken off the value only: a clamp would stop the gradient.
         return means + (means.clamp(-1, 1) - means).detach()
     graph = torch.is_grad_enabled()
     wanted = (graph and input.requires_grad, graph and target.requires_grad)
     return _PlaneMeans.apply(input, target, formula, wanted)[0]
+
+
+def _is_recorded() -> bool:
+    """Whether torch's calls are recorded or replaced, by what would not see a kernel."""
+    tracing = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    return tracing or is_in_torch_dispatch_mode()
 
 
 def signed(function: Any) -> Any:
@@ -134,7 +142,7 @@ def _fused(
         means, gradient, nothing = _fused(target, input, formula, (True, False))
         return means, nothing, gradient
     x, y = input.flatten(0, 1), target.flatten(0, 1)
-    kernels = _kernels() if x.is_cuda else None
+    kernels = _kernels(x.device.type)
     found = kernels and kernels.fused_if_possible(x, y, *formula, sum(wanted))
     means, gradients = found or _fused_in_pieces(x, y, formula, sum(wanted))
     shaped = [g.view(input.shape) for g in gradients] + [x.new_empty(0)] * 2
@@ -142,11 +150,11 @@ def _fused(
     return means.view(input.shape[:2]), shaped[0], shaped[1]
 
 
-@lru_cache(maxsize=1)
-def _kernels() -> ModuleType | None:
-    """Kernels for a GPU, where there is Triton to compile them."""
+@lru_cache(maxsize=16)
+def _kernels(device: str) -> ModuleType | None:
+    """Compiled code for a device; None where there is no Triton, or was no C compiler."""
     try:
-        return import_module("ganloss.terms._kernels")
+        return import_module(_KERNELS[device]) if device in _KERNELS else None
     except ImportError:
         return None
 

@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 import ganloss as gl
+from terms.textbook import WRONG, Case, distance, errors, planes, textbook
 
 pytest.importorskip("triton")
 
@@ -17,33 +18,14 @@ pytest.importorskip("triton")
 INTERPRET = """
 import sys
 import torch
-from ganloss.terms import _kernels
+from ganloss.terms import _gpu
 from ganloss.terms._gaussian import gaussian
 
 found = []
-for x, y, c1, c2, window, count, _kernels._ROWS in torch.load(sys.argv[1]):
-    found.append(_kernels.fused(x, y, c1, c2, gaussian(window, 1.5), count))
+for x, y, c1, c2, window, count, _gpu._ROWS in torch.load(sys.argv[1]):
+    found.append(_gpu.fused(x, y, c1, c2, gaussian(window, 1.5), count))
 torch.save(found, sys.argv[2])
 """
-C1, C2 = 0.01**2, 0.03**2
-
-
-class Case(NamedTuple):
-    """Planes, and what is asked of the kernels."""
-
-    shape: tuple[int, int, int]
-    c1: float | None = C1
-    c2: float = C2
-    window: int = 11
-    gradients: int = 2
-    rows: int = 64
-
-    @property
-    def places(self) -> int:
-        _, height, width = self.shape
-        return (height - self.window + 1) * (width - self.window + 1)
-
-
 CASES = {
     "one tile": Case((2, 16, 16)),
     "several tiles": Case((1, 70, 45), gradients=1),
@@ -53,38 +35,6 @@ CASES = {
     "contrast alone": Case((2, 20, 18), c1=None),
     "no gradient": Case((1, 12, 12), gradients=0),
 }
-WRONG = Case((2, 16, 16), c2=0.0008)
-
-
-def draw(*shape: int, seed: int) -> Tensor:
-    return torch.rand(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-
-
-def planes(*shape: int) -> tuple[Tensor, Tensor]:
-    x = draw(*shape, seed=0)
-    return x, (x + 0.2 * (draw(*shape, seed=1) - 0.5)).clamp(0, 1)
-
-
-def textbook(x: Tensor, y: Tensor, *, luminance: bool = True, window: int = 11) -> Tensor:
-    """Means of Wang et al. 2004, eqs. 13-17, of planes in [0, 1] in float64; eq. 9 of 2003."""
-    offsets = torch.arange(window, dtype=torch.float64) - window // 2
-    line = torch.exp(-0.5 * (offsets / 1.5) ** 2)
-    kernel = torch.outer(line, line)[None, None] / line.sum() ** 2
-
-    def mean(z: Tensor) -> Tensor:
-        return torch.nn.functional.conv2d(z[:, None], kernel)
-
-    mx, my = mean(x), mean(y)
-    covariance = mean(x * y) - mx * my
-    variances = mean(x * x) + mean(y * y) - mx * mx - my * my
-    index = (2 * covariance + C2) / (variances + C2)
-    if luminance:
-        index = index * (2 * mx * my + C1) / (mx * mx + my * my + C1)
-    return index.flatten(1).mean(1)
-
-
-def distance(found: Tensor, exact: Tensor) -> float:
-    return float((found.double().cpu() - exact).norm() / exact.norm())
 
 
 @pytest.fixture(scope="module")
@@ -101,24 +51,15 @@ def interpreted(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, Any]:
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_means_and_gradients_are_the_textbooks(case: Case, interpreted: dict[Case, Any]) -> None:
-    means, gradients = interpreted[case]
-    leaves = [z.requires_grad_(True) for z in planes(*case.shape)]
-    exact = textbook(*leaves, luminance=case.c1 is not None, window=case.window)
-    scale = 1 if case.c1 is None else 2  # the factor that is left to the caller
-    assert distance(scale * means, exact.detach()) < 1e-6
-    assert len(gradients) == case.gradients
-    expected = torch.autograd.grad(exact.sum(), leaves)
-    for gradient, right in zip(gradients, expected, strict=False):
-        assert distance(2 * scale * gradient / case.places, right) < 2e-6
+    mean, *gradients = errors(case, *interpreted[case])
+    assert mean < 1e-6
+    assert all(error < 2e-6 for error in gradients)
 
 
 def test_control_another_constant_is_seen(interpreted: dict[Case, Any]) -> None:
-    means, (gradient, _) = interpreted[WRONG]
-    leaves = [z.requires_grad_(True) for z in planes(*WRONG.shape)]
-    exact = textbook(*leaves)
-    assert distance(2 * means, exact.detach()) > 1e-5
-    (right, _) = torch.autograd.grad(exact.sum(), leaves)
-    assert distance(4 * gradient / WRONG.places, right) > 1e-4
+    mean, *gradients = errors(WRONG, *interpreted[WRONG])
+    assert mean > 1e-5
+    assert all(error > 1e-4 for error in gradients)
 
 
 def test_a_cpu_does_not_load_triton() -> None:
@@ -167,17 +108,17 @@ def test_on_a_gpu_second_derivatives_layouts_and_vmap_agree_with_the_cpu() -> No
 
 @needs_gpu
 def test_without_a_compiler_ssim_is_computed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ganloss.terms import _kernels
+    from ganloss.terms import _gpu
 
     def fails(*arguments: Any) -> None:
         raise RuntimeError("Failed to find C compiler")
 
-    monkeypatch.setattr(_kernels, "fused", fails)
-    monkeypatch.setattr(_kernels, "_without", set())
+    monkeypatch.setattr(_gpu, "fused", fails)
+    monkeypatch.setattr(_gpu, "_without", set())
     x, y = planes(2, 1, 20, 20)
     with pytest.warns(
         UserWarning, match="without its kernels on cuda:0: Failed to find C compiler"
     ):
         found = gl.SSIM(data_range=1.0)(x.float().cuda(), y.float().cuda())
     assert found.item() == pytest.approx(1 - textbook(x[:, 0], y[:, 0]).mean().item(), rel=1e-5)
-    assert _kernels._without == {torch.device("cuda", 0)}
+    assert _gpu._without == {torch.device("cuda", 0)}
