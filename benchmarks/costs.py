@@ -79,7 +79,7 @@ def value_and_gradient(name: str) -> Step:
     term = example(name)
     term = term.float() if isinstance(term, torch.nn.Module) else term
     shape = shape_of(term)
-    if shape is None:  # images
+    if shape == "images":
         side, count = (176, 4) if name == "ms-ssim" else (32, BATCH)
         values = torch.rand(2, count, 3, side, side)
         if name in ("stft", "mel"):
@@ -89,6 +89,8 @@ def value_and_gradient(name: str) -> Step:
             term(values[0].clone().requires_grad_(True), values[1]).backward()
 
         return step
+    if shape is None:
+        raise ValueError(f"how {name} is called is not known")
     subject = _subject(term, shape)
     inputs = subject.draw(BATCH, 0)
 

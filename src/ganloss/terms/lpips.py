@@ -149,8 +149,8 @@ class LPIPS(Frozen):
 
 
 def _unit(x: Tensor) -> Tensor:
-    norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
-    return x / torch.where(norm == 0, 1.0, norm)
+    squares = x.square().sum(1, keepdim=True)
+    return x / torch.where(squares == 0, 1.0, squares).sqrt()
 
 
 class _Heads(nn.Module):
