@@ -1,4 +1,4 @@
-"""Ten kinds of misuse of every pair, penalty and term: each ends in a sentence of our own."""
+"""Twelve kinds of misuse of every pair, penalty and term: each ends in a sentence of our own."""
 
 import traceback
 from collections.abc import Callable
@@ -44,6 +44,7 @@ def bad(x: Tensor) -> dict[str, Any]:
         "bools": x > 0,
         "complex numbers": x + 0j,
         "an array": x.numpy(),
+        "a sparse tensor": x.to_sparse(),
     }
 
 

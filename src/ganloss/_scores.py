@@ -20,11 +20,13 @@ def check_tensor(value: object, name: str) -> Tensor:
     """Return a floating tensor ``(N, ...)`` with at least one sample, in fp32 or better.
 
     Raises:
-        TypeError: not a tensor, a tuple, or not floating point.
+        TypeError: not a tensor, a tuple, a sparse tensor, or not floating point.
         ValueError: 0-d, or an empty batch.
     """
     if not isinstance(value, Tensor):
         raise TypeError(_not_a_tensor(value, name))
+    if value.layout is not torch.strided:
+        raise TypeError(not_strided(value, name))
     if not value.dtype.is_floating_point:
         raise TypeError(_not_floating(value, name))
     if value.dim() == 0:
@@ -35,6 +37,17 @@ def check_tensor(value: object, name: str) -> Tensor:
     if value.shape[0] == 0 or value.numel() == 0:
         raise ValueError(f"{name} is empty, shape {tuple(value.shape)}; pass at least one sample")
     return value.float() if value.dtype in _HALF else value
+
+
+def not_strided(value: Tensor, name: str) -> str:
+    """Say what to do with sparse and nested tensors, which few operations of torch can take.
+
+    >>> not_strided(torch.ones(2, 2).to_sparse(), "input")
+    'input has the layout sparse_coo; pass input.to_dense()'
+    """
+    layout = str(value.layout).removeprefix("torch.")
+    mend = "pad it" if value.is_nested else f"pass {name}.to_dense()"
+    return f"{name} has the layout {layout}; {mend}"
 
 
 def _not_a_tensor(value: object, name: str) -> str:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganloss._random import Draws
+from ganloss._scores import not_strided
 
 
 class Penalty(ABC):
@@ -108,6 +109,8 @@ def check_samples(value: object, name: str, penalty: str) -> None:
         raise TypeError(f"{penalty} needs {name}: pass {name}=...")
     if not isinstance(value, Tensor):
         raise TypeError(f"{name} must be a tensor of samples (N, ...), not {type(value).__name__}")
+    if value.layout is not torch.strided:
+        raise TypeError(not_strided(value, name))
     if not value.is_floating_point():
         raise TypeError(f"{name} has dtype {value.dtype}; convert the samples to floating point")
     if value.dim() == 0 or value.numel() == 0:
