@@ -1,6 +1,8 @@
 """Published games: what a name promises, what people type, and what changes a game."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -170,6 +172,24 @@ def test_optimisers_move_the_parameters_by_about_the_learning_rate(settings: gl.
     optimiser.step()
     factor = 1 if isinstance(settings, gl.Adam) else 1 / math.sqrt(1 - settings.alpha)
     assert 1 - p.item() == pytest.approx(1e-3 * factor, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: gl.Adam(-1e-4), "lr is -0.0001; a learning rate is 0 or more"),
+        (
+            lambda: gl.Adam(betas=(2.0, 0.9)),
+            r"betas are \(2.0, 0.9\); both are at least 0 and below 1",
+        ),
+        (lambda: gl.Adam(betas=(0.5, 1.0)), "below 1, e.g."),
+        (lambda: gl.RMSprop(-1.0), "a learning rate is 0 or more"),
+        (lambda: gl.RMSprop(alpha=1.0), "alpha is 1.0; it is at least 0 and below 1"),
+    ],
+)
+def test_optimisers_refuse_what_torch_would_refuse_later(make: Callable[[], Any], words: str):
+    with pytest.raises(ValueError, match=words):
+        make()
 
 
 def test_a_game_carries_penalties_of_both_players():

@@ -21,7 +21,7 @@ class Adam:
 
     Raises:
         TypeError: a setting is not of its type.
-        ValueError: a number is not finite.
+        ValueError: a rate below 0, or betas that are not at least 0 and below 1.
 
     >>> Adam(2e-4, (0.5, 0.999))
     Adam(lr=0.0002, betas=(0.5, 0.999))
@@ -34,6 +34,11 @@ class Adam:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        _check_rate(self.lr)
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(
+                f"betas are {self.betas}; both are at least 0 and below 1, e.g. (0.5, 0.9)"
+            )
 
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
         """Make the optimiser for these parameters."""
@@ -51,7 +56,7 @@ class RMSprop:
 
     Raises:
         TypeError: a setting is not of its type.
-        ValueError: a number is not finite.
+        ValueError: a rate below 0, or an alpha that is not at least 0 and below 1.
 
     >>> RMSprop(5e-5)
     RMSprop(lr=5e-05, alpha=0.99)
@@ -64,10 +69,18 @@ class RMSprop:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        _check_rate(self.lr)
+        if not 0 <= self.alpha < 1:
+            raise ValueError(f"alpha is {self.alpha}; it is at least 0 and below 1, e.g. 0.99")
 
     def build(self, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
         """Make the optimiser for these parameters."""
         return torch.optim.RMSprop(parameters, lr=self.lr, alpha=self.alpha, foreach=True)
+
+
+def _check_rate(lr: float) -> None:
+    if lr < 0:
+        raise ValueError(f"lr is {lr}; a learning rate is 0 or more, e.g. 2e-4")
 
 
 @final
