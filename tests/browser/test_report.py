@@ -76,6 +76,25 @@ def test_the_toggle_changes_the_axis(report):
     assert page.evaluate(ends) == pytest.approx(10.0)
 
 
+def test_an_axis_has_numbers_however_close_its_values_are(report):
+    page = report().page
+    found = {
+        ends: [
+            value for value in page.evaluate(f"ticks({list(ends)}).tickvals")
+            if ends[0] <= value <= ends[1]
+        ]
+        for ends in ((0.76, 0.88), (0.7601, 0.7609), (3, 3), (1, 80), (0.002, 1), (1e-9, 1e9))
+    }  # fmt: skip
+    assert found == {
+        (0.76, 0.88): [0.8, 0.85],
+        (0.7601, 0.7609): [0.7602, 0.7604, 0.7606, 0.7608],
+        (3, 3): [3],
+        (1, 80): [1, 2, 5, 10, 20, 50],
+        (0.002, 1): [0.003, 0.01, 0.03, 0.1, 0.3, 1],
+        (1e-9, 1e9): [10.0**power for power in range(-9, 10)],
+    }
+
+
 def test_bands_medians_and_failures_are_those_of_the_runs(report):
     page = report().page
     traces = page.evaluate(

@@ -65,7 +65,8 @@ def charts_of(
                "Share of real scores above the typical fake score: 50% is guessing, near 100% "
                "for long means the discriminator wins.",
                [Line("right", "d", _percent(_column(trained, "scores", "gap_accuracy")))],
-               references=[{"name": "guessing", "value": 50.0, "side": "left"}]),
+               # The curve is above the line in all but the first steps.
+               references=[{"name": "guessing", "value": 50.0, "side": "left", "below": True}]),
         _chart("augment", "Augmentation",
                "The probability of each operation rises while the overfitting (real scores above "
                "undecided minus below, as shares) is above its target, and falls below.",
