@@ -94,6 +94,19 @@ def test_equal_images_lack_nothing_and_pull_nowhere(c1: float | None, bits: int)
 
 
 @compiled
+@each_width
+@pytest.mark.parametrize("side", [64, 383, 1024])
+def test_small_differences_keep_their_digits_in_large_images(side: int, bits: int):
+    """Flat images, eq. 13: 1 - (2 x y + C1) / (x^2 + y^2 + C1), but for the last digit of 1."""
+    from ganloss.terms import _cpu
+
+    x, y = torch.full((1, side, side), 0.5), torch.full((1, side, side), 0.5 + 2**-10)
+    exact = 1 - (2 * 0.5 * (0.5 + 2**-10) + C1) / (0.5**2 + (0.5 + 2**-10) ** 2 + C1)
+    means, _ = _cpu.fused(x, y, C1, C2, gaussian(11, 1.5), 0, bits)
+    assert 1 - 2 * means.item() == pytest.approx(exact, abs=2**-24)
+
+
+@compiled
 def test_results_do_not_depend_on_the_number_of_threads():
     before, found = torch.get_num_threads(), []
     try:

@@ -14,12 +14,13 @@
 #define MAPS 4
 /* Bands have about this many rows; a gradient computes the window's margin above again. */
 #define ROWS_PER_BAND 256
+#define ROWS_PER_SUM 16
 
 typedef struct {
     const float *x, *y;
     float *by_x, *by_y; /* gradients; NULL where they are not wanted */
     const float *taps;  /* twice the window, one behind the other */
-    double *sums;       /* of the similarity, for each band of each plane */
+    double *sums;       /* of what the similarity lacks of 1, for each band of each plane */
     ptrdiff_t planes, bands, height, width, window;
     float c1, c2;
     int luminance, count;
@@ -145,7 +146,7 @@ static PyObject *similarity(PyObject *module, PyObject *arguments)
         for (ptrdiff_t band = 0; band < job.bands; band++)
             sum += job.sums[plane * job.bands + band];
         double places = (double)(job.height - job.window + 1) * (double)(job.width - job.window + 1);
-        ((float *)means)[plane] = (float)(sum / places);
+        ((float *)means)[plane] = (float)((1 - sum / places) * (job.luminance ? 0.5 : 1));
     }
     free(job.sums);
     Py_END_ALLOW_THREADS

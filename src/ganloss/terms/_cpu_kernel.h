@@ -85,13 +85,14 @@ INLINE TARGET void NAME(fill_products)(float *rows, ptrdiff_t stride, const floa
     }
 }
 
-/* Add up the similarity of a row of places, and give its slopes there:
+/* Add up what the similarity of a row of places lacks of 1, and give its slopes there:
 
        C = 1 - V / (v_x + v_y + C2)            contrast and structure, V the variance of x - y
        L = (1 - (X - Y)^2 / (X^2 + Y^2 + C1)) / 2      half the luminance, X and Y the means
 
-   Equal images lack nothing in this form, to the last digit. The slopes are those by the product
-   x y, what that by the energy x^2 + y^2 lacks of it, and those by the means. */
+   Equal images lack nothing in this form, to the last digit, and sums of what others lack are
+   small. The slopes are those by the product x y, what that by the energy x^2 + y^2 lacks of it,
+   and those by the means. */
 INLINE TARGET void NAME(fill_slopes)(float *rows, ptrdiff_t stride, Vector *total,
                                      const Vector *ring, ptrdiff_t oldest, const Plane *plane,
                                      const Job *job, int luminance, int count, ptrdiff_t blocks)
@@ -103,7 +104,7 @@ INLINE TARGET void NAME(fill_slopes)(float *rows, ptrdiff_t stride, Vector *tota
         Vector x = sums[0], y = sums[1], apart = x - y;
         Vector difference = sums[2] - apart * apart;
         Vector product = 1 / (difference + 2 * (sums[3] - x * y) + job->c2);
-        Vector lack = difference * product, contrast = 1 - lack, similarity = contrast;
+        Vector lack = difference * product, contrast = 1 - lack, all = lack;
         Vector by_x = {0}, by_y = {0};
         if (luminance) {
             Vector x_mean = x + plane->x_centre, y_mean = y + plane->y_centre;
@@ -112,12 +113,12 @@ INLINE TARGET void NAME(fill_slopes)(float *rows, ptrdiff_t stride, Vector *tota
             Vector dimness = means_apart * means_apart * scale;
             Vector half = 0.5f * (1 - dimness);
             Vector rest = 0.5f * contrast * scale;
-            similarity = contrast * half;
+            all += dimness * contrast;
             product *= half;
             by_x = rest * (x_mean * dimness - means_apart);
             by_y = rest * (y_mean * dimness + means_apart);
         }
-        total[block] += similarity;
+        total[block] += all;
         if (count > 0) {
             NAME(store)(at, product);
             NAME(store)(at + stride, product * lack);
@@ -143,6 +144,17 @@ INLINE TARGET void NAME(fill_gradients)(const Vector *ring, ptrdiff_t row, const
         if (count > 1)
             NAME(store_up_to)(plane->by_y + pixel, sums[3] + apart + y * sums[1], left);
     }
+}
+
+/* Give the sum of what was added up, and begin anew. */
+INLINE TARGET double NAME(take)(Vector *total, ptrdiff_t columns)
+{
+    double sum = 0;
+    for (ptrdiff_t column = 0; column < columns; column++) {
+        sum += ((float *)total)[column];
+        ((float *)total)[column] = 0;
+    }
+    return sum;
 }
 
 /* Work off a band of a plane row by row: all that a row needs of those before it is in two rings.
@@ -174,8 +186,10 @@ INLINE TARGET void NAME(work_off)(const Job *job, ptrdiff_t item, float *memory,
         NAME(filter_across)(moments, row % job->window, products, stride, MAPS, job, place_blocks);
         if (place < before)
             continue;
-        if (place == start) /* what was added up before belongs to the band above */
-            memset(total, 0, (size_t)blocks * sizeof(Vector));
+        if (place % ROWS_PER_SUM == 0 || place == start)
+            sum += NAME(take)(total, columns); /* longer sums would lose digits */
+        if (place == start)
+            sum = 0; /* what was added up before belongs to the band above */
         NAME(fill_slopes)(slopes + margin, stride, total, moments, place, &plane, job, luminance,
                           count, place_blocks);
         if (!count)
@@ -192,8 +206,7 @@ INLINE TARGET void NAME(work_off)(const Job *job, ptrdiff_t item, float *memory,
             spread[slot] = (Vector){0};
         NAME(fill_gradients)(spread, row, &plane, job, count);
     }
-    for (ptrdiff_t column = 0; column < columns; column++)
-        sum += ((float *)total)[column];
+    sum += NAME(take)(total, columns);
     job->sums[item] = start < places ? sum : 0;
 }
 
