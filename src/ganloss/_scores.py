@@ -130,7 +130,12 @@ def check_equal_batches(a: Tensor, b: Tensor, a_name: str, b_name: str) -> None:
 
 
 def check_same_shape(a: Tensor, b: Tensor, a_name: str = "input", b_name: str = "target") -> None:
-    """Refuse two tensors of different shapes instead of broadcasting them."""
+    """Refuse two tensors of different shapes, instead of broadcasting them, or devices."""
+    if a.device != b.device:
+        raise ValueError(
+            f"{a_name} is on {a.device} and {b_name} on {b.device}; move one to the other: "
+            f"{b_name}.to({a_name}.device)"
+        )
     if a.shape != b.shape:
         raise ValueError(
             f"{a_name} {tuple(a.shape)} and {b_name} {tuple(b.shape)} must have the same shape; "

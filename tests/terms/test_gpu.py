@@ -22,8 +22,8 @@ from ganloss.terms import _gpu
 from ganloss.terms._gaussian import gaussian
 
 found = []
-for x, y, c1, c2, window, count, _gpu._ROWS in torch.load(sys.argv[1]):
-    found.append(_gpu.fused(x, y, c1, c2, gaussian(window, 1.5), count))
+for x, y, c1, c2, window, count, _gpu._ROWS, sigma in torch.load(sys.argv[1]):
+    found.append(_gpu.fused(x, y, c1, c2, gaussian(window, sigma), count))
 torch.save(found, sys.argv[2])
 """
 CASES = {

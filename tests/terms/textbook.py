@@ -17,6 +17,7 @@ class Case(NamedTuple):
     window: int = 11
     gradients: int = 2
     rows: int = 64  # of a GPU's tile
+    sigma: float = 1.5
 
     @property
     def places(self) -> int:
@@ -37,10 +38,12 @@ def planes(*shape: int) -> tuple[Tensor, Tensor]:
     return x, (x + 0.2 * (draw(*shape, seed=1) - 0.5)).clamp(0, 1)
 
 
-def textbook(x: Tensor, y: Tensor, *, luminance: bool = True, window: int = 11) -> Tensor:
+def textbook(
+    x: Tensor, y: Tensor, *, luminance: bool = True, window: int = 11, sigma: float = 1.5
+) -> Tensor:
     """Means of Wang et al. 2004, eqs. 13-17, of planes in [0, 1] in float64; eq. 9 of 2003."""
     offsets = torch.arange(window, dtype=torch.float64) - window // 2
-    line = torch.exp(-0.5 * (offsets / 1.5) ** 2)
+    line = torch.exp(-0.5 * (offsets / sigma) ** 2)
     kernel = torch.outer(line, line)[None, None] / line.sum() ** 2
 
     def mean(z: Tensor) -> Tensor:
@@ -62,7 +65,7 @@ def distance(found: Tensor, exact: Tensor) -> float:
 def errors(case: Case, means: Tensor, gradients: list[Tensor]) -> list[float]:
     """Relative errors of what a kernel gave: of the means, and of each gradient."""
     leaves = [z.requires_grad_(True) for z in planes(*case.shape)]
-    exact = textbook(*leaves, luminance=case.c1 is not None, window=case.window)
+    exact = textbook(*leaves, luminance=case.c1 is not None, window=case.window, sigma=case.sigma)
     expected = torch.autograd.grad(exact.sum(), leaves)[: case.gradients]
     scale = 1 if case.c1 is None else 2  # the factor that is left to the caller
     pairs = zip(gradients, expected, strict=True)

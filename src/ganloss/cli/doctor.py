@@ -89,10 +89,10 @@ def _devices() -> str:
 
 def _kernel() -> str:
     try:
-        importlib.import_module("ganloss.terms._cpu")
+        kernel = importlib.import_module("ganloss.terms._cpu_kernel")
     except ImportError:
         return (
-            "without its kernel, three times slower than with it; mend: install a C compiler "
+            "without its kernel, several times slower than with it; mend: install gcc or clang "
             "and the headers of Python, then install ganloss again"
         )
-    return "compiled"
+    return "compiled" if kernel.PARALLEL else "compiled, for one thread: torch has no OpenMP"

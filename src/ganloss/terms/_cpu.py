@@ -18,8 +18,14 @@ def fused_if_possible(
     x: Tensor, y: Tensor, c1: float | None, c2: float, taps: tuple[float, ...], count: int
 ) -> tuple[Tensor, list[Tensor]] | None:
     """What :func:`fused` gives, or None where the kernel does not suit."""
-    suits = all(type(z) is Tensor and z.dtype == torch.float32 for z in (x, y))
+    suits = _suits(x) and _suits(y)
     return fused(x, y, c1, c2, taps, count, _bits()) if suits else None
+
+
+def _suits(x: Tensor) -> bool:
+    """Whether the memory of a tensor is in reach, and holds its values."""
+    plain = type(x) is Tensor and x.device.type == "cpu" and x.dtype == torch.float32
+    return plain and not x.is_neg() and not x._is_zerotensor()
 
 
 def fused(
@@ -48,8 +54,9 @@ def fused(
     means = x.new_empty(x.shape[0])
     gradients = [torch.empty_like(x) for _ in range(count)]
     by_x, by_y = [gradient.data_ptr() for gradient in gradients] + [0] * (2 - count)
+    weights = _twice(taps)  # held here: another thread may push it out of the cache meanwhile
     _kernel.similarity(
-        x.data_ptr(), y.data_ptr(), means.data_ptr(), by_x, by_y, _twice(taps).data_ptr(),
+        x.data_ptr(), y.data_ptr(), means.data_ptr(), by_x, by_y, weights.data_ptr(),
         *x.shape, len(taps), c1 or 0.0, c2, c1 is not None, torch.get_num_threads(), bits,
     )  # fmt: skip
     return means, gradients
@@ -62,4 +69,4 @@ def _bits() -> int:
 
 @lru_cache(maxsize=16)
 def _twice(taps: tuple[float, ...]) -> Tensor:
-    return torch.tensor(taps * 2, dtype=torch.float32)
+    return torch.tensor(taps * 2, dtype=torch.float32, device="cpu")

@@ -33,30 +33,31 @@ typedef struct {
     float x_centre, y_centre;
 } Plane;
 
-/* About the mean of a plane, from an eighth of its rows: no result depends on it. */
-static float centre(const float *plane, ptrdiff_t height, ptrdiff_t width)
+/* About the mean of some rows, from an eighth of them: no result depends on it. */
+static float centre(const float *rows, ptrdiff_t height, ptrdiff_t width)
 {
     double sum = 0;
     for (ptrdiff_t row = 0; row < height; row += 8) {
         float parts[16] = {0}; /* one behind the other, additions would wait for each other */
         for (ptrdiff_t column = 0; column < width; column++)
-            parts[column % 16] += plane[row * width + column];
+            parts[column % 16] += rows[row * width + column];
         for (int i = 0; i < 16; i++)
             sum += parts[i];
     }
     return (float)(sum / (double)((height + 7) / 8 * width));
 }
 
-static Plane plane_of(const Job *job, ptrdiff_t index)
+/* A plane, centred for a band of its rows. */
+static Plane plane_for(const Job *job, ptrdiff_t index, ptrdiff_t first, ptrdiff_t last)
 {
-    const ptrdiff_t start = index * job->height * job->width;
+    const ptrdiff_t start = index * job->height * job->width, skipped = first * job->width;
     Plane plane = {job->x + start, job->y + start, NULL, NULL, 0, 0};
     if (job->count > 0)
         plane.by_x = job->by_x + start;
     if (job->count > 1)
         plane.by_y = job->by_y + start;
-    plane.x_centre = centre(plane.x, job->height, job->width);
-    plane.y_centre = centre(plane.y, job->height, job->width);
+    plane.x_centre = centre(plane.x + skipped, last - first, job->width);
+    plane.y_centre = centre(plane.y + skipped, last - first, job->width);
     return plane;
 }
 
@@ -110,14 +111,17 @@ extern void GOMP_parallel(Work, void *, unsigned, unsigned) __attribute__((weak)
 /* Whether all was worked off; without memory it may not be. */
 static int work_on(Job *job, unsigned threads, Work work)
 {
-    job->sums = malloc((size_t)(job->planes * job->bands) * sizeof(double));
+    const ptrdiff_t items = job->planes * job->bands;
+    job->sums = malloc((size_t)items * sizeof(double));
     if (!job->sums)
         return 0;
+    if (threads > items)
+        threads = (unsigned)items;
     if (GOMP_parallel && threads > 1)
         GOMP_parallel(work, job, threads, 0);
     else
         work(job);
-    return job->next >= job->planes * job->bands;
+    return job->next >= items;
 }
 
 static PyObject *similarity(PyObject *module, PyObject *arguments)
@@ -172,5 +176,10 @@ static struct PyModuleDef definition = {
 
 PyMODINIT_FUNC PyInit__cpu_kernel(void)
 {
-    return PyModule_Create(&definition);
+    PyObject *module = PyModule_Create(&definition);
+    if (module && PyModule_AddIntConstant(module, "PARALLEL", GOMP_parallel != NULL) < 0) {
+        Py_DECREF(module);
+        return NULL;
+    }
+    return module;
 }

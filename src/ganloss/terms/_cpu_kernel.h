@@ -5,7 +5,9 @@
 
 typedef float NAME(Vector) __attribute__((vector_size(4 * LANES)));
 typedef float NAME(Unaligned) __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef int NAME(Mask) __attribute__((vector_size(4 * LANES)));
 #define Vector NAME(Vector)
+#define Mask NAME(Mask)
 
 INLINE TARGET Vector NAME(load)(const float *at)
 {
@@ -36,6 +38,11 @@ INLINE TARGET void NAME(store_up_to)(float *at, Vector values, ptrdiff_t left)
         NAME(store)(lanes, values);
         memcpy(at, lanes, (size_t)left * sizeof(float));
     }
+}
+
+INLINE TARGET Vector NAME(choose)(Mask mask, Vector yes, Vector no)
+{
+    return (Vector)((mask & (Mask)yes) | (~mask & (Mask)no));
 }
 
 /* Filter rows along themselves, into one slot of a ring.
@@ -91,8 +98,8 @@ INLINE TARGET void NAME(fill_products)(float *rows, ptrdiff_t stride, const floa
        L = (1 - (X - Y)^2 / (X^2 + Y^2 + C1)) / 2      half the luminance, X and Y the means
 
    Equal images lack nothing in this form, to the last digit, and sums of what others lack are
-   small. The slopes are those by the product x y, what that by the energy x^2 + y^2 lacks of it,
-   and those by the means. */
+   small. Where C is nearer to 0 than to 1, its own formula keeps the digits instead. The slopes
+   are those by the product x y, minus those by the energy x^2 + y^2, and those by the means. */
 INLINE TARGET void NAME(fill_slopes)(float *rows, ptrdiff_t stride, Vector *total,
                                      const Vector *ring, ptrdiff_t oldest, const Plane *plane,
                                      const Job *job, int luminance, int count, ptrdiff_t blocks)
@@ -103,8 +110,11 @@ INLINE TARGET void NAME(fill_slopes)(float *rows, ptrdiff_t stride, Vector *tota
         NAME(filter_down)(sums, ring, block, MAPS, job, oldest);
         Vector x = sums[0], y = sums[1], apart = x - y;
         Vector difference = sums[2] - apart * apart;
-        Vector product = 1 / (difference + 2 * (sums[3] - x * y) + job->c2);
-        Vector lack = difference * product, contrast = 1 - lack, all = lack;
+        Vector covariance = 2 * (sums[3] - x * y) + job->c2;
+        Vector product = 1 / (difference + covariance);
+        Vector lack = difference * product, all = lack;
+        Mask alike = lack < 0.5f;
+        Vector contrast = NAME(choose)(alike, 1 - lack, covariance * product);
         Vector by_x = {0}, by_y = {0};
         if (luminance) {
             Vector x_mean = x + plane->x_centre, y_mean = y + plane->y_centre;
@@ -121,11 +131,14 @@ INLINE TARGET void NAME(fill_slopes)(float *rows, ptrdiff_t stride, Vector *tota
         total[block] += all;
         if (count > 0) {
             NAME(store)(at, product);
-            NAME(store)(at + stride, product * lack);
-            NAME(store)(at + 2 * stride, by_x + product * (apart - lack * x));
+            NAME(store)(at + stride, product * contrast);
+            by_x += product * NAME(choose)(alike, apart - lack * x, contrast * x - y);
+            NAME(store)(at + 2 * stride, by_x);
         }
-        if (count > 1)
-            NAME(store)(at + 3 * stride, by_y - product * (apart + lack * y));
+        if (count > 1) {
+            by_y += product * NAME(choose)(alike, -apart - lack * y, contrast * y - x);
+            NAME(store)(at + 3 * stride, by_y);
+        }
     }
 }
 
@@ -139,10 +152,14 @@ INLINE TARGET void NAME(fill_gradients)(const Vector *ring, ptrdiff_t row, const
         NAME(filter_down)(sums, ring, column / LANES, 2 + count, job, row + 1);
         Vector x = NAME(load_up_to)(plane->x + pixel, left) - plane->x_centre;
         Vector y = NAME(load_up_to)(plane->y + pixel, left) - plane->y_centre;
-        Vector apart = (x - y) * sums[0];
-        NAME(store_up_to)(plane->by_x + pixel, sums[2] - apart + x * sums[1], left);
-        if (count > 1)
-            NAME(store_up_to)(plane->by_y + pixel, sums[3] + apart + y * sums[1], left);
+        Vector product = sums[0], energy = sums[1], lack = product - energy, apart = x - y;
+        Mask alike = 4 * lack * lack < product * product;
+        Vector part = NAME(choose)(alike, lack * x - product * apart, product * y - energy * x);
+        NAME(store_up_to)(plane->by_x + pixel, sums[2] + part, left);
+        if (count > 1) {
+            part = NAME(choose)(alike, lack * y + product * apart, product * x - energy * y);
+            NAME(store_up_to)(plane->by_y + pixel, sums[3] + part, left);
+        }
     }
 }
 
@@ -164,13 +181,13 @@ INLINE TARGET double NAME(take)(Vector *total, ptrdiff_t columns)
 INLINE TARGET void NAME(work_off)(const Job *job, ptrdiff_t item, float *memory, int luminance,
                                   int count)
 {
-    const Plane plane = plane_of(job, item / job->bands);
     const ptrdiff_t width = job->width, margin = job->window - 1;
     const ptrdiff_t places = job->height - margin, columns = width - margin;
     const ptrdiff_t start = job->height * (item % job->bands) / job->bands;
     const ptrdiff_t stop = job->height * (item % job->bands + 1) / job->bands;
     const ptrdiff_t last = stop < places ? stop : places;
     const ptrdiff_t before = count && start > margin ? start - margin : count ? 0 : start;
+    const Plane plane = plane_for(job, item / job->bands, start, stop);
     const ptrdiff_t blocks = (width + LANES - 1) / LANES;
     const ptrdiff_t place_blocks = (columns + LANES - 1) / LANES;
     const ptrdiff_t stride = blocks * LANES + 2 * margin + LANES;
@@ -236,6 +253,7 @@ TARGET static void NAME(work)(void *data)
 }
 
 #undef Vector
+#undef Mask
 #undef LANES
 #undef TARGET
 #undef NAME

@@ -180,18 +180,18 @@ def _whole_blocks(count: int, taps: Sequence[float]) -> int:
 def _band(taps: tuple[float, ...], dtype: torch.dtype) -> Tensor:
     """Matrix that filters a line, ``(places, places + margin)``."""
     places = _block(taps)
-    matrix = torch.zeros(places, places + len(taps) - 1, dtype=dtype)
+    matrix = torch.zeros(places, places + len(taps) - 1, dtype=dtype, device="cpu")
     for i in range(places):
-        matrix[i, i : i + len(taps)] = torch.tensor(taps, dtype=dtype)
+        matrix[i, i : i + len(taps)] = torch.tensor(taps, dtype=dtype, device="cpu")
     return matrix
 
 
 @lru_cache(maxsize=16)
 def _whole_band(length: int, taps: tuple[float, ...], dtype: torch.dtype) -> Tensor:
     """Matrix that filters whole lines, ``(length, length - margin)``."""
-    matrix = torch.zeros(length, length - len(taps) + 1, dtype=dtype)
+    matrix = torch.zeros(length, length - len(taps) + 1, dtype=dtype, device="cpu")
     for i in range(matrix.shape[1]):
-        matrix[i : i + len(taps), i] = torch.tensor(taps, dtype=dtype)
+        matrix[i : i + len(taps), i] = torch.tensor(taps, dtype=dtype, device="cpu")
     return matrix
 
 

@@ -109,7 +109,7 @@ class _PlaneMeans(Function):
             rows, columns = ctx.formula.places(input)
             # The gradients are halves.
             g = (g * (2 * ctx.formula.scale / (rows * columns)))[..., None, None]
-            x, y = (d.mul_(g) if n else None for d, n in zip(gradients, needs, strict=True))
+            x, y = (_times(d, g) if n else None for d, n in zip(gradients, needs, strict=True))
         return x, y, None, None
 
     @staticmethod
@@ -126,6 +126,14 @@ class _PlaneMeans(Function):
         ]
         dims = tuple(0 if w else None for w in wanted)
         return (means.unflatten(0, (count, -1)), *unfolded), (0, dims[0], dims[1])
+
+
+def _times(gradient: Tensor, upstream: Tensor) -> Tensor:
+    """Write over the gradient, which a batch of upstreams has no room in."""
+    try:
+        return gradient.mul_(upstream)
+    except RuntimeError:
+        return gradient * upstream
 
 
 def _fold(x: Tensor, dim: int | None, count: int) -> Tensor:
