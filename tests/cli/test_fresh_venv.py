@@ -32,8 +32,9 @@ def fresh_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("fresh")
     copy = base / "checkout"
     copy.mkdir()
-    shutil.copytree(ROOT / "src" / "ganloss", copy / "src" / "ganloss")
-    for name in ("pyproject.toml", "README.md", "LICENSE", "DATA_LICENSES.md"):
+    built = shutil.ignore_patterns("*.so", "__pycache__")
+    shutil.copytree(ROOT / "src" / "ganloss", copy / "src" / "ganloss", ignore=built)
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "DATA_LICENSES.md"):
         shutil.copy(ROOT / name, copy)
     venv.create(base / "venv", with_pip=False)
     site = site_packages(base / "venv")
