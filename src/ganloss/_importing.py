@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +16,7 @@ def import_typed(name: str) -> ModuleType:
     """Import a dotted name, or the path of a ``.py`` file.
 
     Raises:
-        UsageError: it is not there, or is not valid Python.
+        UsageError: it is not there, is not valid Python, or fails.
     """
     path = Path(name)
     try:
@@ -25,13 +26,37 @@ def import_typed(name: str) -> ModuleType:
         return importlib.import_module(name)
     except UsageError:
         raise
-    except (ImportError, OSError) as error:
-        raise UsageError(f"{name} could not be imported ({error})") from error
-    except SyntaxError as error:
-        raise UsageError(f"{name} is not valid Python: line {error.lineno}: {error.msg}") from error
     except (Exception, SystemExit) as error:  # whatever the code of a user raises
-        kind = type(error).__name__
-        raise UsageError(f"{name} could not be imported ({kind}: {error})") from error
+        raise UsageError(f"{name} could not be imported: {told(error)}") from error
+
+
+def told(error: BaseException) -> str:
+    """Kind and words of an error, and the line of a user's code that led to it, on one line.
+
+    >>> told(ValueError("too\\n long"))
+    'ValueError: too long'
+    >>> try:
+    ...     compile("f(:", "losses.py", "exec")
+    ... except SyntaxError as error:
+    ...     print(told(error))
+    SyntaxError: invalid syntax (losses.py, line 1)
+    """
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}{_place(error)}"
+
+
+def _place(error: BaseException) -> str:
+    if isinstance(error, SyntaxError) and error.lineno:
+        return ""  # its words name the place already
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        if _is_of_a_user(frame.f_code.co_filename):
+            return f" ({Path(frame.f_code.co_filename).name}, line {line})"
+    return ""
+
+
+def _is_of_a_user(file: str) -> bool:
+    """Whether code is neither ours nor Python's nor that of an installed package."""
+    known = (str(Path(__file__).parent), str(Path(traceback.__file__).parent), "<frozen ")
+    return not (file.startswith(known) or {"site-packages", "dist-packages"} & {*Path(file).parts})
 
 
 class Names(Mapping[str, Any]):

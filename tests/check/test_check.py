@@ -202,8 +202,9 @@ def test_a_loss_without_words_of_its_own_is_called_by_its_class():
         (lambda x, y: None, "a NoneType was returned; nothing else was tried"),
         (lambda x, y: (x - y).abs(), "a tensor of shape (5, 3, 8, 8) was returned; take its mean"),
         (lambda critic, real, fake: critic.nothing, "AttributeError: "),
+        (lambda critic, real, fake: critic.nothing, "(test_check.py, line "),
     ],
-    ids=["nothing", "every element", "an error"],
+    ids=["nothing", "every element", "an error", "its place"],
 )
 def test_what_gives_no_number_is_told_once(thing: Any, words: str):
     first, *others = check(thing).findings
@@ -290,7 +291,9 @@ def test_a_term_that_takes_nothing_is_told_why_for_images_and_vectors():
         raise ValueError(f"I hate {input.dim()} dimensions")
 
     (finding,) = check(reluctant).failed
-    assert "(2, 3, 64, 64): I hate 4 dimensions; (2, 6): I hate 2 dimensions" in finding.detail
+    place = f"(test_check.py, line {reluctant.__code__.co_firstlineno + 1})"
+    assert f"(2, 3, 64, 64): ValueError: I hate 4 dimensions {place}; (2, 6): " in finding.detail
+    assert f"ValueError: I hate 2 dimensions {place}" in finding.detail
 
 
 def test_warnings_of_torch_stay_out_of_the_terminal(tmp_path: Path):
@@ -373,8 +376,50 @@ def test_a_file_that_fails_when_it_is_imported_is_the_users(
     code: str, words: str, tmp_path: Path
 ) -> None:
     (tmp_path / "fails.py").write_text(code, encoding="utf-8")
-    with pytest.raises(UsageError, match=f"fails.py could not be imported .{words}"):
+    with pytest.raises(
+        UsageError, match=rf"fails.py could not be imported: {words}.* \(fails.py, "
+    ):
         load(f"{tmp_path / 'fails.py'}:loss")
+
+
+@pytest.mark.parametrize(
+    ("helper", "code", "words"),
+    [
+        (
+            "lacks_a_module",
+            "import no_such_module",
+            "ModuleNotFoundError: No module named 'no_such_module'",
+        ),
+        ("fails_in_torch", "import torch\ntorch.nn.Linear('two', 3)", "TypeError: "),
+        ("no_python", "def loss(:", "SyntaxError: invalid syntax"),
+    ],
+)
+def test_an_import_that_fails_further_on_is_told_with_its_place(
+    helper: str, code: str, words: str, tmp_path: Path
+) -> None:
+    """In the code of the user: not where torch raises, and not where the file is imported."""
+    (tmp_path / f"{helper}.py").write_text(f"\n\n{code}\n", encoding="utf-8")
+    (tmp_path / "asks_for_help.py").write_text(f"import {helper}\n", encoding="utf-8")
+    line = 2 + len(code.splitlines())
+    with pytest.raises(UsageError, match=r"help\.py could not be imported: ") as caught:
+        load(f"{tmp_path / 'asks_for_help.py'}:loss")
+    assert words in str(caught.value)
+    assert str(caught.value).endswith(f" ({helper}.py, line {line})")
+
+
+def test_a_loss_that_fails_is_told_with_the_line_of_ones_own_that_led_to_it(tmp_path: Path):
+    """torch raises it, called by a helper, called by a hook that we call."""
+    (tmp_path / "fails_late.py").write_text(
+        "import torch, ganloss as gl\n"
+        "def helper(x):\n"
+        "    return torch.cat([x, None])\n"
+        "class Fails(gl.Term):\n"
+        "    def values(self, input, target):\n"
+        "        return helper(input)\n"
+    )
+    (finding,) = check(load(f"{tmp_path / 'fails_late.py'}:Fails")).failed
+    assert "TypeError: " in finding.detail
+    assert "(fails_late.py, line 3)" in finding.detail
 
 
 class TwiceDeclared(gl.ElementwisePair):

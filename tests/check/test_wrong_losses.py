@@ -1,15 +1,18 @@
 """Losses that are right but for one mistake each, and the check that tells of it."""
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 import ganloss as gl
 from ganloss.check import check
+from ganloss.check.critics import by_name, seeded
 
 OURS = gl.NonSaturating()
 Maps = list[list[Tensor]]
@@ -142,6 +145,29 @@ class CannotBePickled(Pair):
     scale: Callable[[float], float] = field(default=lambda x: x)
 
 
+class Noisy(Pair):
+    """Labels are noisy, and drawn in the loss."""
+
+    def discriminator(self, *, real: Tensor, fake: Tensor) -> Tensor:
+        noise = 0.1 * torch.rand(())
+        return super().discriminator(real=real, fake=fake) + noise
+
+
+class RemembersTheLastLoss(Pair):
+    def __init__(self) -> None:
+        self.last = torch.tensor(0.0)
+
+    def generator(self, *, fake: Tensor) -> Tensor:
+        loss = OURS.generator(fake=fake)
+        loss, self.last = loss + 0.1 * self.last, loss.detach()
+        return loss
+
+
+def of_random_slope(input: Tensor, target: Tensor) -> Tensor:
+    loss = gl.MSE()(input, target)
+    return torch.lerp(loss.detach(), loss, torch.rand((), dtype=loss.dtype))
+
+
 def slopes(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
     """WGAN-GP's penalty, by a function that is not ours."""
     return gl.GradientPenalty()(critic, real=real, fake=fake)
@@ -171,6 +197,16 @@ def a_point_for_each_coordinate(critic: Critic, real: Tensor, fake: Tensor) -> T
 
 def every_patch_in_full(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
     return slopes(lambda x: critic(x).reshape(len(x), -1).sum(1), real, fake)
+
+
+def with_noise(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    return slopes(critic, real, fake) + 0.1 * torch.rand(())
+
+
+def unseeded(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    """No seed decides the generator that NumPy recommends."""
+    points = np.random.default_rng().random((len(real), *[1] * (real.dim() - 1)))
+    return gl.R1()(critic, real=torch.lerp(fake.detach(), real, torch.from_numpy(points).to(real)))
 
 
 def steeper_and_steeper(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
@@ -265,6 +301,10 @@ def largest_of_the_batch(input: Tensor, target: Tensor) -> Tensor:
     return gl.MSE()(input, target, reduction="none").amax()
 
 
+def name_of(thing: object) -> str:
+    return getattr(thing, "__name__", type(thing).__name__)
+
+
 WRONG = [
     (
         Summed(),
@@ -316,6 +356,101 @@ WRONG = [
 ]
 
 
+@dataclass(frozen=True)
+class RandomWeights:
+    """Squares of all weights, some of them left out."""
+
+    of_weights = True
+    differentiates = False
+
+    def __call__(self, critic: nn.Module, *, real: Tensor, fake: Tensor) -> Tensor:
+        count = np.random.default_rng().uniform(0.5, 1.0)
+        return count * sum(p.square().sum() for p in critic.parameters() if p.dim() > 1)
+
+
+RANDOM = [
+    (Noisy(), "Two equal calls give the same value and gradient (D)"),
+    (RemembersTheLastLoss(), "Two equal calls give the same value and gradient (G)"),
+    (of_random_slope, "Two equal calls give the same value and gradient"),
+    (with_noise, "Two calls give a linear critic the same penalty"),
+    (unseeded, "Two equal calls under the same seed give the same penalty"),
+    (RandomWeights(), "Two equal calls under the same seed give the same penalty"),
+]
+
+
+@pytest.mark.parametrize(("thing", "sentence"), RANDOM, ids=[name_of(thing) for thing, _ in RANDOM])
+def test_what_is_random_is_told_alone(thing: object, sentence: str) -> None:
+    (finding,) = check(thing).failed
+    assert finding.check.startswith(sentence)
+    assert finding.detail.endswith("Nothing else was tried")
+
+
+@pytest.mark.parametrize("draw", [np.random.random, random.random])
+def test_points_may_be_drawn_by_whatever_a_seed_decides(draw: Callable[[], float]) -> None:
+    """As widely read code does by ``np.random.random``; the caller's generators stay."""
+
+    def penalty(critic: Critic, *, real: Tensor, fake: Tensor) -> Tensor:
+        gl.GradientPenalty()(critic, real=real, fake=fake)  # shapes are checked
+        points = torch.tensor([draw() for _ in real]).view(-1, *[1] * (real.dim() - 1)).to(real)
+        x = torch.lerp(fake.detach(), real.detach(), points)
+        return gl.GradientPenalty(points="real")(critic, real=x, fake=x)
+
+    report = check(penalty)
+    assert report.ok, str(report)
+
+
+def test_a_check_leaves_the_callers_random_numbers_alone() -> None:
+    def draws() -> tuple[float, ...]:
+        return random.random(), np.random.random(), torch.rand(()).item()
+
+    def everywhere(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+        return with_noise(critic, real, fake) + sum(draws())
+
+    network = nn.Linear(2, 1)
+    samples = {"real": torch.ones(2, 2), "fake": torch.zeros(2, 2)}
+    found: list[tuple[float, ...]] = []
+    for calls in (0, 2):
+        random.seed(3), np.random.seed(3), torch.manual_seed(3)
+        for _ in range(calls):
+            seeded(by_name(everywhere), network, **samples)
+        found.append(draws())
+    assert found[0] == found[1]
+
+
+def in_half_precision(input: Tensor, target: Tensor) -> Tensor:
+    return (input - target).square().mean()
+
+
+def not_in_half_precision(input: Tensor, target: Tensor) -> Tensor:
+    if input.dtype is torch.float16:
+        raise RuntimeError('"sinh" not implemented for Half')
+    return gl.MSE()(input, target)
+
+
+class SquaresInHalfPrecision:
+    def __call__(self, critic: Critic, *, real: Tensor, fake: Tensor) -> Tensor:
+        x = real.detach().requires_grad_(True)
+        (slope,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+        half = torch.is_autocast_enabled("cpu")
+        return (slope.half() if half else slope).square().sum(1).mean()
+
+
+@pytest.mark.parametrize(
+    ("thing", "words"),
+    [
+        (in_half_precision, "; accumulate in fp32: begin with input.float()"),
+        (not_in_half_precision, "; accumulate in fp32: begin with input.float()"),
+        (
+            SquaresInHalfPrecision(),
+            "; compute it in fp32: call the critic on x.float() within torch.auto",
+        ),
+    ],
+    ids=lambda value: name_of(value)[:30],
+)
+def test_half_precision_is_told_with_its_mend(thing: object, words: str) -> None:
+    assert any(words in finding.detail for finding in check(thing).failed), str(check(thing))
+
+
 @pytest.mark.parametrize(
     ("thing", "words"),
     [
@@ -353,10 +488,6 @@ def test_a_one_sided_penalty_is_compared_where_it_is_not_zero() -> None:
 
     report = check(twice, "GradientPenalty(one_sided=True)")
     assert any("instead of" in f.detail and "those of the ref" in f.check for f in report.failed)
-
-
-def name_of(thing: object) -> str:
-    return getattr(thing, "__name__", type(thing).__name__)
 
 
 @pytest.mark.parametrize(("thing", "sentence"), WRONG, ids=[name_of(thing) for thing, _ in WRONG])

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from ganloss._importing import told
+
 Verdict = Literal["ok", "failed", "skipped"]
 S = TypeVar("S")
 
@@ -112,15 +114,6 @@ def _sentence(prop: Property[S], where: str) -> str:
     return f"{sentence} ({where})" if where else sentence
 
 
-def in_short(error: Exception) -> str:
-    """Kind and words of an error, on one line.
-
-    >>> in_short(ValueError("too\\n long"))
-    'ValueError: too long'
-    """
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-
-
 def _examine(subject: S, prop: Property[S], where: str) -> Finding:
     sentence = _sentence(prop, where)
     try:
@@ -132,5 +125,5 @@ def _examine(subject: S, prop: Property[S], where: str) -> Finding:
     except NotApplicable as reason:
         return Finding(sentence, "skipped", str(reason))
     except Exception as error:  # whatever a stranger's loss raises is a finding, not our failure
-        return Finding(sentence, "failed", in_short(error))
+        return Finding(sentence, "failed", told(error))
     return Finding(sentence, "ok")

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from ganloss.check._report import Unusable, Wrong, in_short
+from ganloss._importing import told
+from ganloss.check._report import Unusable, Wrong
 
 #: Arguments by name: tensors, or lists of them.
 Inputs: TypeAlias = Mapping[str, Any]
@@ -73,7 +74,7 @@ def one_number(call: Callable[[], Any]) -> Tensor:
     try:
         loss = call()
     except Exception as error:  # whatever a stranger's loss raises
-        raise Unusable(f"{in_short(error)}; nothing else was tried") from error
+        raise Unusable(f"{told(error)}; nothing else was tried") from error
     if not isinstance(loss, Tensor):
         raise Unusable(f"a {type(loss).__name__} was returned; nothing else was tried")
     if loss.dim() != 0:

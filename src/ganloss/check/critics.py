@@ -1,8 +1,10 @@
 """What penalties are tried with: critics of known slopes, samples, and how each is called."""
 
+import random
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -42,10 +44,17 @@ class Penalised:
 
 
 def seeded(penalty: Penalised, critic: Callable[..., Any], **samples: Tensor) -> Tensor:
-    """Call a penalty with the same random numbers each time."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return penalty(critic, **samples)
+    """Call a penalty with the same random numbers each time, wherever it draws them."""
+    states = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            random.seed(0)
+            np.random.seed(0)
+            return penalty(critic, **samples)
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
 
 
 def linear_critic(shape: tuple[int, ...], norm: float) -> Callable[[Tensor], Tensor]:

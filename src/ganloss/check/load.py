@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ganloss._errors import UsageError
-from ganloss._importing import Names, import_typed
+from ganloss._importing import Names, import_typed, told
 from ganloss._lazy import suggest
 
 #: Arguments that losses need and that have no default, as the battery's images have them.
@@ -113,4 +113,4 @@ def _called(
     try:
         return function(*positional, **keywords)
     except Exception as error:  # whatever the code of a user raises
-        raise UsageError(f"{text} could not be made: {type(error).__name__}: {error}") from error
+        raise UsageError(f"{text} could not be made: {told(error)}") from error

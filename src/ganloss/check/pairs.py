@@ -11,7 +11,7 @@ from torch import Tensor
 from ganloss._scores import Scores
 from ganloss.check._report import Finding, NotApplicable, Wrong, examine
 from ganloss.check._subject import Inputs, Subject, accepts, gradients, normal, same
-from ganloss.check.properties import EVERY, SAMPLES, agrees_with, is_a_value
+from ganloss.check.properties import EVERY, FIRST, SAMPLES, agrees_with, is_a_value
 
 Player = Literal["discriminator", "generator"]
 
@@ -31,7 +31,7 @@ def check_pair(pair: Any, reference: Any = None) -> list[Finding]:
     for player in ("discriminator", "generator"):
         other = None if reference is None else _subject(reference, player)
         found.append(_check_player(_subject(pair, player), other, player))
-    usable = all(len(findings) > 1 for findings in found)
+    usable = all(len(findings) > len(FIRST) for findings in found)
     return [*found[0], *found[1], *examine(pair, _OF_BOTH if usable else (is_a_value,))]
 
 

@@ -22,7 +22,7 @@ from ganloss.check.critics import (
     small_network,
     two_batches,
 )
-from ganloss.check.properties import is_a_value
+from ganloss.check.properties import agree_again, is_a_value
 
 
 def check_penalty(penalty: Any, reference: Any = None) -> list[Finding]:
@@ -70,6 +70,27 @@ def _gives_one_number(penalty: Penalised) -> None:
         taught = taught or any(bool(slope.any()) for slope in slopes)
     if not taught:
         raise Wrong("no parameter of the critic gets a gradient")
+
+
+def _one_seed_gives_one_penalty(penalty: Penalised) -> None:
+    """Two equal calls under the same seed give the same penalty and gradient."""
+    first, second = (_value_and_slopes(penalty) for _ in range(2))
+    agree_again(first, second, "draw by torch.rand and the like, which torch.manual_seed decides.")
+
+
+def _value_and_slopes(penalty: Penalised) -> list[Tensor]:
+    network = small_network(STEEP)
+    loss = seeded(penalty, network, **two_batches(4, 4))
+    return [loss, *(slopes_of(loss, [*network.parameters()]) if loss.requires_grad else ())]
+
+
+def _only_points_are_random(penalty: Penalised) -> None:
+    """Two calls give a linear critic the same penalty: points are drawn, and nothing else."""
+    if penalty.adds_noise and not penalty.differentiates:
+        raise NotApplicable("noise of its own changes the scores")
+    critic, samples = linear_critic((4,), 3.0), two_batches(4, 4)
+    first, second = ([penalty(critic, **samples)] for _ in range(2))
+    agree_again(first, second, "is something drawn at random beside the points?")
 
 
 def _check_points(given: Sequence[Tensor]) -> None:
@@ -255,6 +276,12 @@ def _a_dead_critic_is_harmless(penalty: Penalised) -> None:
     finite(slopes_of(loss, [weight]), "a gradient")
 
 
+_FULL_PRECISION = (
+    "compute it in fp32: call the critic on x.float() within "
+    "torch.autocast(x.device.type, enabled=False)"
+)
+
+
 def _half_precision_is_close(penalty: Penalised) -> None:
     """Under bf16 and fp16 autocast the penalty of small and of steep critics is within 1 %."""
     for scale in (1e-4, 1.0, 1e4):
@@ -264,7 +291,10 @@ def _half_precision_is_close(penalty: Penalised) -> None:
         for dtype in (torch.bfloat16, torch.float16):
             with torch.autocast("cpu", dtype):
                 found = seeded(penalty, network, real=x, fake=x).detach()
-            same(found, exact, f"{dtype}, critic scaled by {scale:g}", tolerance=1e-2)
+            try:
+                same(found, exact, f"{dtype}, critic scaled by {scale:g}", tolerance=1e-2)
+            except Wrong as wrong:
+                raise Wrong(f"{wrong}; {_FULL_PRECISION}") from wrong
 
 
 def _misuse_is_loud(penalty: Penalised) -> None:
@@ -329,6 +359,8 @@ def _agree(penalty: Penalised, reference: Penalised) -> None:
 
 _EVERY = (
     _gives_one_number,
+    _one_seed_gives_one_penalty,
+    _only_points_are_random,
     _steep_critics_are_flattened,
     _one_sided_is_as_declared,
     _doubling_changes_nothing,
@@ -394,6 +426,7 @@ def _dead_weights_are_harmless(penalty: Penalised) -> None:
 
 _OF_WEIGHTS = (
     _gives_one_number,
+    _one_seed_gives_one_penalty,
     _large_weights_are_shrunk,
     _samples_play_no_role,
     _weights_are_learnt_exactly,

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd.gradcheck import GradcheckError
 
-from ganloss.check._report import NotApplicable, Wrong
+from ganloss._importing import told
+from ganloss.check._report import NotApplicable, Unusable, Wrong
 from ganloss.check._subject import (
     Inputs,
     Subject,
@@ -30,6 +31,40 @@ def _gives_one_number(subject: Subject) -> None:
     inputs = subject.draw(SAMPLES, 0)
     finite([one_number(lambda: subject.call(inputs))], "the loss")
     finite(gradients(subject, inputs), "a gradient")
+
+
+def _equal_calls_agree(subject: Subject) -> None:
+    """Two equal calls give the same value and gradient."""
+    # Inputs are drawn for each call, which may write to them; others come between, and may be kept.
+    first = _value_and_slopes(subject, subject.draw(SAMPLES, 0))
+    subject.call(subject.draw(SAMPLES, 50))
+    second = _value_and_slopes(subject, subject.draw(SAMPLES, 0))
+    agree_again(first, second, "is something inside drawn at random, or kept from call to call?")
+
+
+def _value_and_slopes(subject: Subject, inputs: Inputs) -> list[Tensor]:
+    value = subject.call(inputs)
+    try:
+        return [value, *gradients(subject, inputs)]
+    except Wrong:  # it has none, which is another finding
+        return [value]
+
+
+def agree_again(first: Sequence[Tensor], second: Sequence[Tensor], hint: str) -> None:
+    """Raise unless a value and its gradients are those of an equal call.
+
+    Raises:
+        Unusable: they differ, and what is compared otherwise would differ by chance.
+
+    >>> agree_again([torch.ones(())], [torch.zeros(())], "is it random?")
+    Traceback (most recent call last):
+    ganloss.check._report.Unusable: the value of ...: 0 instead of 1; is it random? Nothing else ...
+    """
+    try:
+        for i, (once, again) in enumerate(zip(first, second, strict=True)):
+            same(again, once, f"{'a gradient' if i else 'the value'} of a second, equal call")
+    except Wrong as wrong:
+        raise Unusable(f"{wrong}; {hint} Nothing else was tried") from wrong
 
 
 def _gradients_are_exact(subject: Subject) -> None:
@@ -187,13 +222,23 @@ def _strides_do_not_matter(subject: Subject) -> None:
 
 def _half_precision_is_accumulated_in_fp32(subject: Subject) -> None:
     """fp16 and bf16 inputs give the exact loss of the rounded numbers."""
+    mend = f"accumulate in fp32: begin with {subject.learns[0]}.float()"
     for dtype in (torch.float16, torch.bfloat16):
-        rounded = mapped(lambda x, dtype=dtype: x.to(dtype), subject.draw(SAMPLES, 0))
-        found = subject.call(rounded)
-        exact = subject.call(mapped(lambda x: x.double(), rounded))
-        same(found, exact, f"{dtype}", tolerance=1e-3)
-        if found.dtype in (torch.float16, torch.bfloat16):
-            raise Wrong(f"the loss of {dtype} inputs is {found.dtype}: sums of it overflow")
+        try:
+            _rounded_inputs_have_the_exact_loss(subject, dtype)
+        except Wrong as wrong:
+            raise Wrong(f"{wrong}; {mend}") from wrong
+        except Exception as error:  # of torch, which cannot compute everything in half precision
+            raise Wrong(f"{dtype}: {told(error)}; {mend}") from error
+
+
+def _rounded_inputs_have_the_exact_loss(subject: Subject, dtype: torch.dtype) -> None:
+    rounded = mapped(lambda x: x.to(dtype), subject.draw(SAMPLES, 0))
+    found = subject.call(rounded)
+    exact = subject.call(mapped(lambda x: x.double(), rounded))
+    same(found, exact, f"{dtype}", tolerance=1e-3)
+    if found.dtype in (torch.float16, torch.bfloat16):
+        raise Wrong(f"the loss of {dtype} inputs is {found.dtype}: sums of it overflow")
 
 
 def _fp32_is_close_to_fp64(subject: Subject) -> None:
@@ -314,8 +359,10 @@ def is_a_value(thing: object) -> None:
         raise Wrong("its fields can be changed: declare it @dataclass(frozen=True)")
 
 
+#: Where one of these does not hold, nothing else may be tried.
+FIRST = (_gives_one_number, _equal_calls_agree)
 EVERY = (
-    _gives_one_number,
+    *FIRST,
     _gradients_are_exact,
     _order_does_not_matter,
     _a_batch_written_twice_is_the_same,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from ganloss._importing import told
 from ganloss.check import term_inputs
 from ganloss.check._report import Finding, Wrong, examine
 from ganloss.check._subject import Inputs, Subject, accepts, normal, parameters, uniform
@@ -237,8 +238,8 @@ def _accepted_shape(terms: Sequence[Any]) -> tuple[int, ...]:
             return shape
     if accepted:
         return accepted[0]
-    told = "; ".join(f"{(2, *shape)}: {problems[shape]}" for shape in ((3, 64, 64), (6,)))
-    raise Wrong(f"no batch of images or of vectors in float64 was accepted; {told}")
+    reasons = "; ".join(f"{(2, *s)}: {told(problems[s])}" for s in ((3, 64, 64), (6,)))
+    raise Wrong(f"no batch of images or of vectors in float64 was accepted; {reasons}")
 
 
 def _classes(term: Any) -> Subject:
