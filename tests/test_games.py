@@ -1,6 +1,8 @@
 """Published games: what a name promises, what people type, and what changes a game."""
 
+import copy
 import math
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -139,6 +141,19 @@ def test_a_penalty_with_a_state_gives_its_game_one() -> None:
     assert not gl.GAMES["hinge"].has_state
     assert gl.GAMES["hinge"].with_penalty("lecam", 0.3).has_state
     assert not gl.GAMES["lecam"].with_penalty("lecam", 0.0).has_state
+
+
+def test_games_are_a_dict_that_knows_the_nearest_name() -> None:
+    with pytest.raises(KeyError, match="no loss 'Hinge'; did you mean 'hinge'"):
+        gl.GAMES["Hinge"]
+    with pytest.raises(KeyError, match="no loss 3"):
+        gl.GAMES[3]  # pyright: ignore[reportArgumentType]
+    assert "Hinge" not in gl.GAMES  # being asked for makes no entry
+    assert gl.GAMES.get("Hinge") is None
+    assert type(dict(gl.GAMES)) is dict
+    for copied in (dict(gl.GAMES), copy.deepcopy(gl.GAMES), pickle.loads(pickle.dumps(gl.GAMES))):
+        assert copied == gl.GAMES
+    assert gl.GAMES["vanilla"] is gl.GAMES["ns"]
 
 
 def test_gamma_without_r1_or_r2_is_refused():

@@ -309,7 +309,7 @@ def _number(name: str, weight: Weight) -> float:
 
 
 _DCGAN = Optimisers.both(Adam(2e-4, (0.5, 0.999)))
-
+_WGAN = Optimisers.both(RMSprop(5e-5))
 _SAGAN = Optimisers(generator=Adam(1e-4, (0.0, 0.9)), discriminator=Adam(4e-4, (0.0, 0.9)))
 _SHIFT = DiffAugment(("translation",))
 
@@ -325,16 +325,11 @@ _SHIFT = DiffAugment(("translation",))
 #: 2020, and bcr-gan, Zhao et al. 2021, on hinge; ebgan, Zhao et al. 2017; began, Berthelot et al.
 #: 2017; mmd-gan, Li et al. 2017, without their autoencoder; sphere, Park & Kwon 2019; realness,
 #: Xiangli et al. 2020.
-GAMES: dict[str, Game] = {
+_GAMES: dict[str, Game] = {
     "minimax": Game(Minimax(), optimisers=_DCGAN),
     "ns": Game(NonSaturating(), optimisers=_DCGAN),
     "lsgan": Game(LeastSquares(), optimisers=_DCGAN),
-    "wgan": Game(
-        Wasserstein(),
-        constraint=ClipWeights(0.01),
-        critic_steps=5,
-        optimisers=Optimisers.both(RMSprop(5e-5)),
-    ),
+    "wgan": Game(Wasserstein(), constraint=ClipWeights(0.01), critic_steps=5, optimisers=_WGAN),
     "wgan-gp": Game(
         Wasserstein(),
         penalties={"gp": Weighted(GradientPenalty(), 10.0)},
@@ -353,11 +348,7 @@ GAMES: dict[str, Game] = {
         critic_steps=5,
         optimisers=Optimisers.both(Adam(1e-4, (0.0, 0.9))),
     ),
-    "hinge": Game(
-        Hinge(),
-        constraint=SpectralNorm(),
-        optimisers=_SAGAN,
-    ),
+    "hinge": Game(Hinge(), constraint=SpectralNorm(), optimisers=_SAGAN),
     "ns-r1": Game(
         NonSaturating(),
         penalties={"r1": Weighted(R1(), 10.0)},
@@ -428,7 +419,7 @@ GAMES: dict[str, Game] = {
         MaximumMeanDiscrepancy("gaussian"),
         constraint=ClipWeights(0.01),
         critic_steps=5,
-        optimisers=Optimisers.both(RMSprop(5e-5)),
+        optimisers=_WGAN,
         output=FeatureOutput(16),
     ),
     "sphere": Game(Sphere(), optimisers=_DCGAN, output=FeatureOutput(64)),
@@ -481,7 +472,16 @@ ALIASES = {
     "fgan-tv": "fgan-total-variation",
     "fgan-rkl": "fgan-reverse-kl",
 }
-GAMES.update({alias: GAMES[name] for alias, name in ALIASES.items()})
+
+
+class _Games(dict[str, Game]):
+    """A dict that gives the nearest name where it lacks one."""
+
+    def __missing__(self, name: object) -> Game:
+        raise KeyError(f"no loss {name!r}{suggest(str(name), self)}")
+
+
+GAMES: dict[str, Game] = _Games(_GAMES | {alias: _GAMES[name] for alias, name in ALIASES.items()})
 
 
 def canonical_name(name: str) -> str:
