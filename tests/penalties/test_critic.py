@@ -1,5 +1,7 @@
 """The Critic: nothing leaks into the generator, nothing is scored twice."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -134,3 +136,9 @@ def test_a_critic_that_is_called_in_a_function_says_how_to_pass_conditions() -> 
     critic, y = gl.Critic(lambda x, y: network(torch.cat([x, y], 1))), torch.ones(2, 1)
     with pytest.raises(ValueError, match=r"with conditions pass lambda x: D\(x, y\)"):
         gl.R1()(lambda x: critic(x, y), real=torch.ones(2, 2))
+
+
+@pytest.mark.parametrize("wrong", [3, None, "D", nn.Linear])
+def test_what_is_no_discriminator_is_refused_at_once(wrong: Any):
+    with pytest.raises(TypeError, match=r"pass a network, e\.g\. Critic\(D\)"):
+        gl.Critic(wrong)

@@ -35,7 +35,7 @@ class Critic:
         discriminator: any callable ``D(x, *conditions)`` that returns scores.
 
     Raises:
-        TypeError: it is a critic already.
+        TypeError: it is a critic already, or cannot be called.
 
     >>> import torch
     >>> D = torch.nn.Linear(2, 1)
@@ -51,6 +51,11 @@ class Critic:
     def __init__(self, discriminator: Callable[..., Any]) -> None:
         if isinstance(discriminator, Critic):
             raise TypeError("this is a Critic already; pass the discriminator itself")
+        if isinstance(discriminator, type) or not callable(discriminator):
+            raise TypeError(
+                f"a discriminator is anything that is called with samples, and this is "
+                f"{discriminator!r}: pass a network, e.g. Critic(D)"
+            )
         self._discriminator = discriminator
         # Keyed by whether autocast was on, and by identity.
         self._seen: dict[tuple[int, ...], _Forward] = {}
