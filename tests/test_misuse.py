@@ -1,5 +1,7 @@
 """Mistakes people make with GAN losses: each raises, and the sentence says how to mend it."""
 
+import inspect
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -19,10 +21,45 @@ def scores(*shape: int) -> Tensor:
 
 @pairs
 def test_real_and_fake_cannot_be_swapped_by_position(pair: gl.GANLoss):
-    with pytest.raises(TypeError, match="positional argument"):
+    name = type(pair).__name__
+    by_name = f"{name} takes these arguments by name.*: "
+    with pytest.raises(TypeError, match=by_name + r"discriminator\(real=\.\.\., fake=\.\.\.\)$"):
         pair.discriminator(scores(4), scores(4))
-    with pytest.raises(TypeError, match="positional argument"):
+    with pytest.raises(TypeError, match=by_name + r"generator\(fake=\.\.\.\)$"):
         pair.generator(scores(4))
+
+
+def test_the_controller_of_a_pair_takes_names_as_well():
+    control = gl.BoundaryEquilibrium().controller()
+    with pytest.raises(TypeError, match=r"Control takes these arguments by name.*discriminator\("):
+        control.discriminator(scores(4), scores(4))
+    with pytest.raises(TypeError, match=r"Control takes these arguments by name.*generator\("):
+        control.generator(scores(4))
+
+
+def test_what_says_so_leaves_the_signature_to_be_read():
+    """By help(), editors and the battery, which looks for ``real`` and ``reduction``."""
+    for method in (gl.Hinge().discriminator, gl.Hinge().generator, gl.R1()):
+        names = inspect.signature(method).parameters
+        assert {"real", "fake"} <= set(names)
+        assert all(p.kind is p.KEYWORD_ONLY for n, p in names.items() if n != "critic")
+    assert gl.Hinge.discriminator.__name__ == "discriminator"
+    assert "Loss of the discriminator" in (gl.Hinge.discriminator.__doc__ or "")
+
+
+@pytest.mark.parametrize("pair", [gl.Hinge(), JOINT], ids=lambda pair: type(pair).__name__)
+def test_scores_on_two_devices_are_refused(pair: gl.GANLoss):
+    """torch adds two means of two devices, and waits for one of them."""
+    here, there = scores(4), scores(4).to("meta")
+    with pytest.raises(ValueError, match=r"real is on meta and fake on cpu; .*fake\.to\(real"):
+        pair.discriminator(real=there, fake=here)
+    with pytest.raises(ValueError, match="real is on cpu and fake on meta"):
+        pair.discriminator(real=[here, here], fake=[there, there])
+
+
+def test_real_scores_of_the_generator_on_another_device_are_refused():
+    with pytest.raises(ValueError, match="real is on meta and fake on cpu"):
+        JOINT.generator(real=scores(4).to("meta"), fake=scores(4))
 
 
 @pairs
@@ -137,8 +174,14 @@ penalties = pytest.mark.parametrize("penalty", PENALTIES, ids=lambda p: type(p).
 
 @penalties
 def test_penalties_take_no_positional_samples(penalty: gl.Penalty):
-    with pytest.raises(TypeError, match="positional argument"):
+    words = r"by name, .*: penalty\(critic, real=\.\.\., fake=\.\.\.\)$"
+    with pytest.raises(TypeError, match=type(penalty).__name__ + " takes these arguments " + words):
         penalty(nn.Linear(2, 1), scores(4, 2), scores(4, 2))
+
+
+def test_penalties_of_the_generator_take_no_positional_latents():
+    with pytest.raises(TypeError, match=r"PathLength takes .*penalty\(generator, latents=\.\.\., "):
+        gl.PathLength()(nn.Linear(2, 1), scores(4, 2))
 
 
 @penalties
@@ -185,6 +228,8 @@ def test_a_misspelt_name_gets_the_nearest():
         gl.LOSSES["hinj"]
     with pytest.raises(KeyError, match="did you mean 'gp'"):
         gl.PENALTIES["gpp"]
+    with pytest.raises(KeyError, match="no loss 'wgangp2'; did you mean 'wgangp'"):
+        gl.GAMES["wgangp2"]
 
 
 def mistakes():

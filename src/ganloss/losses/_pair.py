@@ -1,7 +1,10 @@
 """The pair: both players' losses in one value, checked, scaled and reduced once for all."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, TypeAlias, final
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
+from typing import ClassVar, ParamSpec, TypeAlias, TypeVar, final
 
 from torch import Tensor, nn
 
@@ -20,6 +23,42 @@ from ganloss._scores import (
 
 #: Elementwise losses of the real and of the fake scores of one scale; None: that side is absent.
 Sides: TypeAlias = tuple[Tensor | None, Tensor | None]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def named(call: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Decorate a method with keyword-only arguments, to say how it is called.
+
+    Python itself would say only how many positional arguments there may be.
+
+    >>> class Loss:
+    ...     @named("generator(fake=...)")
+    ...     def generator(self, *, fake): return fake
+    >>> Loss().generator(fake=3)
+    3
+    >>> Loss().generator(3)
+    Traceback (most recent call last):
+    TypeError: Loss takes these arguments by name, so that none can be swapped: generator(fake=...)
+    """
+
+    def decorate(method: Callable[P, T]) -> Callable[P, T]:
+        arguments = signature(method).parameters.values()
+        most = sum(a.kind is a.POSITIONAL_OR_KEYWORD for a in arguments)
+
+        @wraps(method)
+        def called(*positional: P.args, **by_name: P.kwargs) -> T:
+            if positional[most:]:
+                raise TypeError(
+                    f"{type(positional[0]).__name__} takes these arguments by name, so that none "
+                    f"can be swapped: {call}"
+                )
+            return method(*positional, **by_name)
+
+        return called
+
+    return decorate
 
 
 class GANLoss(ABC):
@@ -103,6 +142,7 @@ class GANLoss(ABC):
         return None
 
     @final
+    @named("discriminator(real=..., fake=...)")
     def discriminator(
         self,
         *,
@@ -126,14 +166,18 @@ class GANLoss(ABC):
 
         Raises:
             TypeError: scores are a tuple, not tensors, or integers.
-            ValueError: scores are 0-d or empty, would broadcast, or a weight has a wrong shape.
+            ValueError: scores are 0-d, empty or on two devices, would broadcast, or a weight has a
+                wrong shape.
         """
         real_scales, fake_scales = scales(real, "real"), scales(fake, "fake")
         check_same_scales(real_scales, fake_scales, paired=self.paired)
+        if real_scales[0].device != fake_scales[0].device:
+            raise ValueError(_two_devices(real_scales[0], fake_scales[0]))
         sides = [self._discriminator(r, f) for r, f in zip(real_scales, fake_scales, strict=True)]
         return self._reduce(sides, real_weight, fake_weight, reduction, across_processes)
 
     @final
+    @named("generator(fake=...)")
     def generator(
         self,
         *,
@@ -175,6 +219,8 @@ class GANLoss(ABC):
             )
         real_scales = scales(real, "real")
         check_same_scales(real_scales, fake, paired=self.paired)
+        if real_scales[0].device != fake[0].device:
+            raise ValueError(_two_devices(real_scales[0], fake[0]))
         return real_scales
 
     def _reduce(
@@ -200,6 +246,14 @@ class GANLoss(ABC):
         if reduction == "none":
             check_equal_batches(real, fake, "real", "fake")
         return real + fake
+
+
+def _two_devices(real: Tensor, fake: Tensor) -> str:
+    # torch would add their means silently, and wait for one of the devices.
+    return (
+        f"real is on {real.device} and fake on {fake.device}; move one to the other: "
+        "fake.to(real.device)"
+    )
 
 
 def _mean(sides: list[Sides]) -> Tensor:
@@ -309,6 +363,7 @@ class PairController(nn.Module, ABC):
         """Move the state by the scores of a turn of D."""
 
     @final
+    @named("discriminator(real=..., fake=...)")
     def discriminator(self, *, real: Scores, fake: Scores) -> Tensor:
         """Loss of the discriminator; the state moves afterwards."""
         loss = self.pair.discriminator(real=real, fake=fake)
@@ -316,6 +371,7 @@ class PairController(nn.Module, ABC):
         return loss
 
     @final
+    @named("generator(fake=...)")
     def generator(self, *, fake: Scores, real: Scores | None = None) -> Tensor:
         """Loss of the generator; the state stays."""
         return self.pair.generator(fake=fake, real=real)

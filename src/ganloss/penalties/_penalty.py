@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ganloss._random import Draws
 from ganloss._scores import not_strided
+from ganloss.losses._pair import named
 
 
 class Penalty(ABC):
@@ -58,6 +59,7 @@ class Penalty(ABC):
         """Which samples the penalty looks at: ``"real"``, ``"fake"`` or both."""
 
     @final
+    @named("penalty(critic, real=..., fake=...)")
     def __call__(
         self,
         critic: Callable[..., Any],
@@ -176,6 +178,7 @@ class GeneratorPenalty(ABC):
         return None
 
     @final
+    @named("penalty(generator, latents=..., others=...)")
     def __call__(
         self,
         generator: Callable[[Tensor], Tensor],
