@@ -72,6 +72,8 @@ def test_resuming_what_is_done_changes_nothing(compared):
         (["--resume", "nowhere"], "nowhere is no comparison"),
         (["--resume", "runs", "--steps", "5"], "goes on as it was planned, and --steps was given"),
         (["--data", "demo:ring", "--vary", "data=a,b"], "cannot be compared"),
+        (["--data", "demo:ring", "--losses", ""], "--losses names none"),
+        (["--data", "demo:ring", "--workers", "0"], "--workers is 0"),
     ],
 )
 def test_mistakes_are_named_with_their_mend(words, sentence, tmp_path):
@@ -89,6 +91,7 @@ def test_data_that_cannot_be_used_end_with_their_own_code(tmp_path):
     assert found.returncode == 3
     assert "nowhere" in found.stderr
     assert "Traceback" not in found.stderr
+    assert not list((tmp_path / "runs").iterdir()), "nothing was trained, and nothing is left"
 
 
 def test_code_in_a_plan_is_not_run_without_being_asked_for(tmp_path):

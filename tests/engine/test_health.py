@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ganloss.engine.health import FEWEST_ROWS, Verdict, verdicts
@@ -198,6 +199,25 @@ def test_the_trend_of_the_score_is_told():
     the("bad", "got worse again", scored(lambda done: 10 + 90 * abs(0.5 - done)))
     the("bad", "have not improved", scored(lambda done: 100.0))
     the("watch", "have not improved", verdicts([{"step": i, "fd": 100.0} for i in range(5)]))
+
+
+def test_a_restoration_that_begins_near_its_target_may_gain_little():
+    """An enlarged image is a good start: a twentieth less error is what such a network gains."""
+
+    def restored(gain: float) -> list[Verdict]:
+        scores = [0.04 * (1 - gain * (1 - math.exp(-i))) for i in range(20)]
+        return verdicts([{"step": i, "l1": score} for i, score in enumerate(scores)], "l1")
+
+    the("good", "has settled", restored(0.05))
+    the("bad", "have not improved", restored(0.005))
+
+
+def test_what_falls_again_after_a_bad_start_is_not_said_to_be_stuck():
+    """From 100 up to 190 and down again to 95: both are true, and one sentence says so."""
+    scores = [100.0, *(200.0 - 10 * abs(i - 5) for i in range(5)), *np.linspace(190, 95, 10)]
+    found = verdicts([{"step": i, "fd": float(score)} for i, score in enumerate(scores)])
+    the("watch", "improve again after a bad start: the score began at 100", found)
+    assert not any("not improved" in verdict.sentence for verdict in found)
 
 
 def test_a_score_far_above_its_best_names_the_step_of_the_best():

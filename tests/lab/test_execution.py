@@ -125,6 +125,7 @@ def test_a_search_tries_the_same_draws_and_the_best_goes_on(tmp_path):
         used = (found.folder / "runs" / f"{loss}-s0" / "config.yaml").read_text()
         rate = next(job.settings.lr for job in found.plan.search() if job.name == best)
         assert f"\nlr: {rate}\n" in used
+        assert (found.folder / "jobs" / f"{loss}-s0.yaml").read_text() == used, "jobs say what ran"
 
 
 def test_a_diverged_run_is_a_row_and_the_others_go_on(tmp_path):

@@ -7,8 +7,9 @@ import pytest
 
 from ganloss._errors import CheckpointError, UsageError
 from ganloss.games import GAMES
-from ganloss.lab.plan import Plan, drawn, plan, variants_of
+from ganloss.lab.plan import Plan, plan, variants_of
 from ganloss.lab.results import Comparison
+from ganloss.lab.search import drawn
 from ganloss.runs.settings import GenerateSettings, PairedSettings, UnpairedSettings
 from lab.comparisons import planned
 
@@ -62,6 +63,30 @@ def test_a_search_gives_every_loss_the_same_draws_on_a_seed_of_its_own():
     assert len({job.settings.lr for job in jobs}) == 4
 
 
+def test_a_search_leaves_alone_what_is_compared():
+    made = plan(DIGITS, ["wgan-gp"], ["lr=1e-4,2e-4"], draws=3)
+    jobs = made.search()
+    assert {(job.variant, job.settings.lr) for job in jobs} == {
+        ("lr=1e-4", 1e-4),
+        ("lr=2e-4", 2e-4),
+    }
+    assert len({job.settings.betas for job in jobs}) == 3, "the rest is drawn"
+    assert len({tuple(job.settings.penalty) for job in jobs}) == 3
+    weighed = plan(DIGITS, ["wgan-gp"], ["penalty.gp=1,10"], draws=3).search()
+    assert {(job.variant, *job.settings.penalty) for job in weighed} == {
+        ("gp=1", "gp=1"), ("gp=10", "gp=10"),
+    }  # fmt: skip
+    assert len({job.settings.lr for job in weighed}) == 3
+
+
+def test_a_search_leaves_alone_what_is_given():
+    given = replace(DIGITS, d_lr=3e-4, gamma=2.0)
+    jobs = plan(given, ["r3gan"], ["batch-size=8,16"], draws=3).search()
+    assert {(job.settings.lr, job.settings.d_lr) for job in jobs} == {(None, 3e-4)}
+    assert {job.settings.penalty for job in jobs} == {None}, "gamma is their weight"
+    assert len({job.settings.betas for job in jobs}) > 1
+
+
 def test_a_search_draws_penalties_around_the_published_weight():
     weights = [
         float(drawn(replace(DIGITS, loss="wgan-gp"), draw)["penalty"][0].removeprefix("gp="))
@@ -94,6 +119,14 @@ def test_a_search_draws_penalties_around_the_published_weight():
         ([], {"vary": ["penalty=1,2"]}, "say which"),
         ([], {"vary": ["penalty.r1=1,much"]}, "is no weight"),
         ([], {"vary": ["penalty.r9=1,2"]}, "r9"),
+        ([], {"vary": ["lr=1e-4,0.0001"]}, "lr=1e-4 and lr=0.0001 are the same run"),
+        (["ns", "hinge"], {"workers": 0}, "--workers is 0"),
+        (["ns", "hinge"], {"draws": -1}, "--tune is -1"),
+        (
+            ["minimax"],
+            {"vary": ["lr=1e-4,2e-4"], "draws": 2, "settings": replace(DIGITS, betas="0.5,0.9")},
+            "those that lr=1e-4 takes are given or compared",
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused_in_words(losses, options, words):

@@ -4,7 +4,11 @@ import math
 
 import pytest
 
+from ganloss.lab.comparison import create
+from ganloss.lab.plan import plan
+from ganloss.lab.results import Comparison
 from ganloss.lab.verdict import judge
+from ganloss.runs.settings import GenerateSettings
 from lab.comparisons import METRIC, pretended
 
 GOOD, MIDDLE, BAD = [1.0, 1.1, 0.9, 1.05, 0.95], [2.0, 2.1, 1.9, 2.05, 1.95], [8.0, 8.8, 7.9, 9, 8]
@@ -107,6 +111,27 @@ def test_far_from_real_is_said_of_the_mean_in_the_table_also_where_runs_failed(t
     scores = {"ns": [3.0] * 5, "hinge": [5.0] * 5}
     verdict = say(tmp_path, scores, states={"ns-s1": "diverged"})
     assert any("mean score is 10 times that of" in limit for limit in verdict.limits)
+
+
+def test_equal_means_are_no_lowest_one(tmp_path):
+    verdict = say(tmp_path, {"ns": [1.0, 2.0], "hinge": [1.0, 2.0], "r3gan": [5.0, 5.0]})
+    assert "the mean scores of ns and hinge are equal; 3 seeds would do" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("losses", "options", "words"),
+    [
+        (["ns", "hinge"], {}, "each loss's published optimiser;"),
+        (["ns", "hinge"], {"lr": 1e-3}, "each loss's published optimiser with --lr 0.001;"),
+        (["ns", "hinge"], {"vary": ["lr=1e-4,2e-4"]}, "optimiser but for the lr compared;"),
+        (["ns"], {"vary": ["batch-size=8,16"]}, "the optimisers of ns;"),
+        (["ns"], {"vary": ["g-lr=1e-4,2e-4"]}, "the optimisers of ns but for the g-lr compared;"),
+    ],
+)
+def test_whose_optimisers_they_are_is_part_of_the_limits(losses, options, words, tmp_path):
+    settings = GenerateSettings(data="demo:ring", steps=10, lr=options.pop("lr", None))
+    made = plan(settings, losses, options.pop("vary", []))
+    assert words in judge(Comparison(create(made, tmp_path))).limits[0]
 
 
 def test_the_shared_optimiser_is_part_of_the_limits(tmp_path):

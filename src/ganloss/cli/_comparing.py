@@ -14,7 +14,7 @@ from rich.table import Table
 from ganloss.lab.results import Comparison, table
 from ganloss.lab.verdict import judge, metric_of
 from ganloss.runs.reading import Row, finite
-from ganloss.runs.wording import duration, number
+from ganloss.runs.wording import duration, listed, number
 
 if TYPE_CHECKING:
     from ganloss.lab.plan import Job, Plan
@@ -125,7 +125,7 @@ class TerminalWatcher:
 
 def in_lines(plan: "Plan") -> list[str]:
     """What will be done, and what it can show."""
-    names = ", ".join(variant.name for variant in plan.variants)
+    names = listed([variant.name for variant in plan.variants])
     runs = len(plan.variants) * len(plan.seeds)
     search = len(plan.variants) * plan.draws
     before = f"{search} runs of a search, then " if search else ""

@@ -5,12 +5,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganloss._errors import UsageError
 from ganloss._version import __version__
 from ganloss.cli._parser import Parser, refuse_code
 from ganloss.runs.settings import LENGTHS, TASKS, RunSettings
+
+if TYPE_CHECKING:
+    from ganloss.lab.plan import Plan
 
 #: Of each run, where no length is asked for.
 USUAL_STEPS, USUAL_SECONDS = 2000, 60.0
@@ -41,7 +44,8 @@ def run(arguments: list[str]) -> int:
 
             refuse_code(Comparison(Path(resume)).plan.settings, arguments)
         return _go(Path(resume), own["on"])
-    values["loss"] = _one(own["losses"], kind)
+    losses = _losses(own["losses"])
+    values["loss"] = _one(losses, kind)
     settings = _with_budget(kind(**values), own["budget"])
     if not trusted:
         refuse_code(settings, arguments)
@@ -54,7 +58,7 @@ def run(arguments: list[str]) -> int:
 
     made = plan(
         settings,
-        _words(own["losses"]),
+        losses,
         own["vary"] or [],
         seeds=_seeds(own["seeds"]),
         baseline=own["baseline"],
@@ -65,20 +69,21 @@ def run(arguments: list[str]) -> int:
     )
     if dry_run:
         announce(_describe(made))
+        _try(made)
         return 0
     out = Path(settings.out)
     folder = comparison.find_resumable(made, out) if resume else None
-    return _go(folder or comparison.create(made, out), own["on"])
+    return _go(folder or comparison.create(made, out), own["on"], fresh=folder is None)
 
 
-def _go(folder: Path, where: Any) -> int:
+def _go(folder: Path, where: Any, *, fresh: bool = False) -> int:
     """Do what is left of a comparison; give the exit code."""
     from ganloss.cli._comparing import TerminalWatcher, conclude
     from ganloss.lab.comparison import run as compare
 
     try:
         with TerminalWatcher() as watcher:
-            found = compare(folder, watcher, where=where)
+            found = compare(folder, watcher, where=where, fresh=fresh)
     except KeyboardInterrupt:
         from ganloss.cli._progress import announce
 
@@ -128,7 +133,7 @@ def _add_question(parser: Parser) -> None:
     """What is compared."""
     parser.add_argument(
         "--losses",
-        default="",
+        default=None,
         metavar="A,B,...",
         help="games to compare (default: ns,hinge,lsgan,wgan-gp,r3gan)",
     )
@@ -178,9 +183,16 @@ def _add_conduct(parser: Parser) -> None:
     )
 
 
-def _one(losses: str, kind: type[RunSettings]) -> str:
+def _losses(text: str | None) -> list[str]:
+    """The losses named; none where the flag is left out."""
+    named = _words(text or "")
+    if text is not None and not named:
+        raise UsageError("--losses names none; give e.g. ns,hinge,r3gan, or leave it out")
+    return named
+
+
+def _one(named: Sequence[str], kind: type[RunSettings]) -> str:
     """The loss of a comparison of something else, or the task's own."""
-    named = _words(losses)
     default = next(f.default for f in kind.__dataclass_fields__.values() if f.name == "loss")
     return named[0] if len(named) == 1 else str(default)
 
@@ -241,7 +253,19 @@ def _refuse_changes(parser: Parser, values: Mapping[str, Any], resume: str) -> N
             )
 
 
-def _describe(plan: Any) -> str:
+def _try(plan: "Plan") -> None:
+    """Set up the first run of every variant, so that what stops it is said now."""
+    from tempfile import TemporaryDirectory
+
+    from ganloss.lab.jobs import refuse_unscored
+    from ganloss.runs.run import Run
+
+    for job in plan.jobs()[: len(plan.variants)]:
+        with TemporaryDirectory() as out:
+            refuse_unscored(Run(replace(job.settings, out=out)).task)
+
+
+def _describe(plan: "Plan") -> str:
     """The plan as a dry run shows it."""
     from ganloss.cli._comparing import in_lines
 

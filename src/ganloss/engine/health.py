@@ -65,21 +65,26 @@ class _History:
         early: the first quarter of the rows with losses; empty while there are few.
         recent: the last quarter of them, at least eight; empty while there are few.
         scores: ``(step, score)`` where the metric was measured.
+        from_nothing: whether the score began at that of noise, and not at that of an input which
+            is near its target already, as in restoration.
     """
 
     rows: Sequence[Row]
     early: Sequence[Row]
     recent: Sequence[Row]
     scores: Sequence[tuple[int, float]]
+    from_nothing: bool = True
 
     @classmethod
     def of(cls, rows: Sequence[Row], key: str) -> "_History":
         trained = [row for row in rows if isinstance(row.get("g"), Mapping)]
         scores = [(int(row["step"]), float(row[key])) for row in rows if _is_number(row.get(key))]
+        from_nothing = key != "l1"
         if len(trained) < FEWEST_ROWS:
-            return cls(rows, [], [], scores)
+            return cls(rows, [], [], scores, from_nothing)
         quarter = max(FEWEST_ROWS // 2, len(trained) // 4)
-        return cls(rows, trained[:quarter], trained[-max(FEWEST_ROWS, quarter) :], scores)
+        early, recent = trained[:quarter], trained[-max(FEWEST_ROWS, quarter) :]
+        return cls(rows, early, recent, scores, from_nothing)
 
 
 def _finite(history: _History) -> Verdict | None:
@@ -162,7 +167,7 @@ def _overpowered(history: _History, seen: str) -> Verdict:
             f"The discriminator wins: {seen}, and the generator's gradient has shrunk to "
             f"{now:.1e}. Add a penalty (--penalty r1=1) or lower --d-lr.",
         )
-    if now is not None and _is_improving([value for _, value in history.scores]):
+    if now is not None and is_improving([value for _, value in history.scores]):
         return Verdict(
             "good",
             f"The discriminator is nearly always right ({seen}), and the generator still learns "
@@ -278,11 +283,14 @@ def _trend(history: _History) -> Verdict | None:
         return None
     first, now = scores[0][1], statistics.median(value for _, value in scores[-2:])
     best_step, best = min(scores, key=lambda item: item[1])
-    if best > 0.9 * first:
+    values = [value for _, value in scores]
+    if best > (0.9 if history.from_nothing else 0.99) * first:
+        began = f"the score began at {_short(first)} and its best is {_short(best)}"
+        if is_improving(values):
+            return Verdict("watch", f"The samples improve again after a bad start: {began}.")
         return Verdict(
             "bad" if len(scores) >= 2 * FEWEST_SCORES else "watch",
-            f"The samples have not improved: the score began at {_short(first)} and its best is "
-            f"{_short(best)}.",
+            f"The samples have not improved: {began}.",
         )
     if now > 1.5 * best:
         return Verdict(
@@ -290,10 +298,15 @@ def _trend(history: _History) -> Verdict | None:
             f"The score got worse again: {_short(now)} now, {_short(best)} at step {best_step:,}. "
             "checkpoints/best.pt holds the better generator.",
         )
-    return _pace([value for _, value in scores])
+    return _pace(values, from_nothing=history.from_nothing)
 
 
-def _is_improving(scores: Sequence[float]) -> bool:
+def is_improving(scores: Sequence[float]) -> bool:
+    """Whether a run's scores were still falling at its end: the last third below the one before.
+
+    >>> is_improving([9.0, 5.0, 4.0, 3.0, 2.0, 1.0]), is_improving([9.0, 5.0, 1.0, 1.0, 1.0, 1.0])
+    (True, False)
+    """
     if len(scores) < FEWEST_SCORES:
         return False
     before, after = _middle_and_end(scores)
@@ -306,16 +319,16 @@ def _middle_and_end(scores: Sequence[float]) -> tuple[float, float]:
     return statistics.median(scores[-2 * third : -third]), statistics.median(scores[-third:])
 
 
-def _pace(scores: Sequence[float]) -> Verdict:
+def _pace(scores: Sequence[float], *, from_nothing: bool) -> Verdict:
     before, after = _middle_and_end(scores)
     change = f"{_short(before)} in the middle of the run, {_short(after)} at its end"
-    if _is_improving(scores):
+    if is_improving(scores):
         return Verdict(
             "good", f"The score is still improving ({change}): training longer should help."
         )
     if after > 1.15 * before:
         return Verdict("watch", f"The score is drifting up ({change}); lower is better.")
-    if after > 0.3 * scores[0]:
+    if from_nothing and after > 0.3 * scores[0]:
         return Verdict(
             "watch",
             f"The score has settled far from where it should go ({change}, {_short(scores[0])} at "

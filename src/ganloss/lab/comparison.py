@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -10,7 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from ganloss._errors import CheckpointError, StorageError
+from ganloss._errors import (
+    CheckpointError,
+    DataError,
+    StorageError,
+    UsageError,
+    WeightsError,
+)
 from ganloss.lab.plan import Job, Plan, file_name, plan
 from ganloss.lab.report import write_report
 from ganloss.lab.results import Comparison, best_draws
@@ -83,9 +90,14 @@ def _fill(folder: Path, plan: Plan) -> None:
     (folder / "jobs").mkdir()
     write_text(folder / "plan.yaml", plan.to_yaml())
     write_text(folder / "env.json", json.dumps(environment(), indent=1))
-    for job in [*plan.search(), *plan.jobs()]:
-        write_text(folder / "jobs" / f"{job.name}.yaml", job.settings.to_yaml())
+    _write_jobs(folder, [*plan.search(), *plan.jobs()])
     provide_plotly(folder / "runs" / PLOTLY)
+
+
+def _write_jobs(folder: Path, jobs: Sequence[Job]) -> None:
+    """Write what each run is told, as ``train --config`` takes it."""
+    for job in jobs:
+        write_text(folder / "jobs" / f"{job.name}.yaml", job.settings.to_yaml())
 
 
 def _words_of(plan: Plan) -> str:
@@ -113,24 +125,29 @@ def find_resumable(plan: Plan, out: Path) -> Path | None:
     return None
 
 
-def run(folder: Path, watcher: Watcher, *, where: Where = "local") -> Comparison:
+def run(
+    folder: Path, watcher: Watcher, *, where: Where = "local", fresh: bool = False
+) -> Comparison:
     """Do what is left of a comparison, and write its report.
 
     Args:
         folder: made by :func:`create`, perhaps half done.
         watcher: told how it goes.
         where: ``"local"``: processes of this machine; ``"ray"``: a Ray cluster.
+        fresh: the folder was made for this call, and is removed if nothing can be trained at all.
 
     Raises:
         GanlossError: no job could run; what has ended is kept.
         KeyboardInterrupt: interrupted; every running job has saved where it is.
     """
     comparison = Comparison(folder)
-    with _locked(folder), _interruptible() as interrupted:
+    with _removed_if_refused(folder, fresh), _locked(folder), _interruptible() as interrupted:
         watcher = _Asking(watcher, interrupted)
         _cut_half_lines(folder)
         _do(comparison, comparison.plan.search(), watcher, where)
-        _do(comparison, comparison.plan.jobs(best_draws(comparison)), watcher, where)
+        jobs = comparison.plan.jobs(best_draws(comparison))
+        _write_jobs(folder, jobs)  # with what the search found
+        _do(comparison, jobs, watcher, where)
     write_report(comparison)
     return comparison
 
@@ -191,7 +208,9 @@ def compare(
         workers=workers,
     )
     out = Path(shared.out)
-    return run(find_resumable(made, out) or create(made, out), watcher or _Silent(), where=where)
+    old = find_resumable(made, out)
+    folder = old or create(made, out)
+    return run(folder, watcher or _Silent(), where=where, fresh=old is None)
 
 
 class _Silent:
@@ -257,6 +276,17 @@ def _cut_half_lines(folder: Path) -> None:
     lines = read_text(results).splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         write_text(results, "".join(lines[:-1]))
+
+
+@contextmanager
+def _removed_if_refused(folder: Path, fresh: bool) -> Generator[None]:
+    """Leave nothing of a comparison whose data, flags or weights no run could use."""
+    try:
+        yield
+    except (UsageError, DataError, WeightsError):
+        if fresh and not (folder / "results.jsonl").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 @contextmanager

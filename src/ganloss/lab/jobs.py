@@ -6,13 +6,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ganloss._errors import DivergedError
+from ganloss._errors import DivergedError, UsageError
 from ganloss.lab.plan import Job
 from ganloss.runs.folder import write_text
 from ganloss.runs.reading import Row, Status, finite, mapping, parse, read_rows, read_text
 from ganloss.runs.settings import TASKS
+
+if TYPE_CHECKING:
+    from ganloss.runs.run import Run
+    from ganloss.runs.tasks import Task
 
 #: Told how much of a job is done, between 0 and 1.
 Told = Callable[[float], None]
@@ -78,6 +82,16 @@ def run_job(job: Job, comparison: Path, told: Told) -> Row | None:
     return row
 
 
+def refuse_unscored(task: "Task[Any, Any]") -> None:
+    """Refuse data on which there is no score to compare by.
+
+    Raises:
+        UsageError: with the reason, and how to get one.
+    """
+    if task.metric is None:
+        raise UsageError(f"a comparison needs scores; {task.unscored}")
+
+
 def crashed(job: Job, message: str) -> Row:
     """The row of a job whose process died, again and again.
 
@@ -129,8 +143,9 @@ class _Quiet:
         self._told = told
         self._last = 0.0
 
-    def started(self, run: Any) -> None:
-        """Nothing to say yet."""
+    def started(self, run: "Run") -> None:
+        """Refuse to train what cannot be scored, and so not be compared."""
+        refuse_unscored(run.task)
 
     def progressed(self, step: int, total: int | None, done: float) -> None:
         """Pass the share on, twice a second at most."""

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -11,7 +10,8 @@ from typing import Any
 
 from ganloss._errors import CheckpointError, UsageError
 from ganloss._version import __version__
-from ganloss.games import GAMES, Game, canonical_name
+from ganloss.games import GAMES, canonical_name
+from ganloss.lab.search import RATES, SEARCHED, drawn
 from ganloss.lab.statistics import LEVEL, bound_text, seeds_needed, smallest_p
 from ganloss.lab.vary import combinations
 from ganloss.optimisers import Adam
@@ -28,10 +28,6 @@ SNAPS = 10
 MOST = 10_000
 _UNREADABLE = (OSError, LookupError, ValueError, TypeError, AttributeError, RecursionError,
                OverflowError, UsageError)  # fmt: skip
-
-#: Where a search draws: both learning rates and Adam's first beta after Lucic et al. 2018 (their
-#: wide range), penalties from a tenth to ten times their published weight.
-RATES, BETAS, WEIGHTS = (1e-5, 1e-2), (0.0, 0.9), (0.1, 10.0)
 
 
 @dataclass(frozen=True)
@@ -144,10 +140,31 @@ class Plan:
                 "a comparison runs single-process jobs side by side; use --workers N instead of "
                 "--devices N"
             )
-        for job in self.jobs():
-            if job.seed == self.seeds[0]:
-                job.settings.check()
-                task_for(job.settings)
+        first = [job for job in self.jobs() if job.seed == self.seeds[0]]
+        for job in first:
+            job.settings.check()
+            task_for(job.settings)
+        self._check_alike(first)
+        self._check_search()
+
+    def _check_alike(self, jobs: Sequence["Job"]) -> None:
+        """Refuse variants that would be the same run twice, which differ by nothing at all."""
+        for one, other in itertools.combinations(jobs, 2):
+            if one.settings == other.settings:
+                raise UsageError(
+                    f"{one.variant} and {other.variant} are the same run; leave one of them out"
+                )
+
+    def _check_search(self) -> None:
+        """Refuse a search that has nothing to draw."""
+        if self.draws < 0:
+            raise UsageError(f"--tune is {self.draws}; it is a number of draws, 0 for no search")
+        for variant in self.variants if self.draws else ():
+            if not self._drawn(variant, 0):
+                raise UsageError(
+                    "--tune draws learning rates, betas and weights of penalties, and those that "
+                    f"{variant.name} takes are given or compared; leave --tune out, or those flags"
+                )
 
     def check_sizes(self) -> None:
         """Refuse numbers that nobody means, before anything is counted up to them.
@@ -177,10 +194,38 @@ class Plan:
     def search(self) -> list[Job]:
         """The runs of the search: the same draws for each variant, with a seed of their own."""
         return [
-            self._job(variant, max(self.seeds) + 1, drawn(self._shared(variant), draw), draw)
+            self._job(variant, max(self.seeds) + 1, self._drawn(variant, draw), draw)
             for draw in range(self.draws)
             for variant in _rotated(self.variants, draw)
         ]
+
+    def _drawn(self, variant: Variant, draw: int) -> dict[str, Any]:
+        """What a search draws for a variant: all but what was given, or is compared."""
+        kept = {name for name in SEARCHED if getattr(self.settings, name) is not None}
+        kept |= set(variant.changes)
+        if kept & RATES:
+            kept |= RATES  # a rate of both players, beside that of one, would change its meaning
+        if self.settings.gamma is not None or "gamma" in kept:
+            kept.add("penalty")  # gamma is a weight of penalties
+        found = drawn(self._shared(variant), draw)
+        return {name: value for name, value in found.items() if name not in kept}
+
+    @property
+    def varied(self) -> dict[str, list[Any]]:
+        """Settings besides the loss in which variants differ, with their values in order."""
+        names = dict.fromkeys(name for v in self.variants for name in v.changes if name != "loss")
+        found = {
+            name: [v.changes.get(name, getattr(self.settings, name)) for v in self.variants]
+            for name in names
+        }
+        return {
+            name: values for name, values in found.items() if any(v != values[0] for v in values)
+        }
+
+    @property
+    def losses(self) -> list[str]:
+        """The games of the variants, each once."""
+        return list(dict.fromkeys(v.changes.get("loss", self.settings.loss) for v in self.variants))
 
     def _shared(self, variant: Variant) -> RunSettings:
         settings = replace(self.settings, **variant.changes)
@@ -318,7 +363,10 @@ def plan(
     if baseline and baseline not in {v.name for v in variants}:
         baseline = _known(baseline)
     runs = len(variants) * max(len(seeds), draws)
-    workers = workers or max(1, min(_cores() // (settings.threads or 1), runs))
+    if workers is None:
+        workers = max(1, min(_cores() // (settings.threads or 1), runs))
+    if not 1 <= workers <= MOST:
+        raise UsageError(f"--workers is {workers}; it is a number of runs at a time, at least 1")
     if settings.device == "cuda":
         workers = 1
     threads = settings.threads or max(1, _cores() // workers)
@@ -356,45 +404,6 @@ def default_seeds(variants: int) -> tuple[int, ...]:
     ((0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 4))
     """
     return tuple(range(max(FEWEST_SEEDS, seeds_needed(variants) if variants > 1 else 0)))
-
-
-def drawn(settings: RunSettings, draw: int) -> dict[str, Any]:
-    """Settings of one draw of a search; the same random numbers whatever the loss.
-
-    >>> from ganloss.runs.settings import GenerateSettings
-    >>> first = drawn(GenerateSettings(data="x", loss="ns"), 0)
-    >>> first == drawn(GenerateSettings(data="x", loss="lsgan"), 0)
-    True
-    """
-    number = random.Random(draw)
-    lr = _log_uniform(number, *RATES)
-    beta = round(number.uniform(*BETAS), 3)
-    factor = _log_uniform(number, *WEIGHTS)
-    changes: dict[str, Any] = {"lr": lr, "g_lr": None, "d_lr": None}
-    if settings.loss == "none":
-        return changes
-    game = _game(settings)
-    players = (game.optimisers.generator, game.optimisers.discriminator)
-    if all(isinstance(player, Adam) for player in players):
-        changes["betas"] = f"{beta},{players[0].betas[1]}"  # pyright: ignore[reportAttributeAccessIssue]
-    if game.penalties:
-        weights = {name: w.weight for name, w in game.penalties.items()}
-        changes["penalty"] = [
-            f"{name}={weight * factor:.4g}"
-            for name, weight in weights.items()
-            if isinstance(weight, (int, float))
-        ]
-    return changes
-
-
-def _log_uniform(number: random.Random, low: float, high: float) -> float:
-    return float(f"{low * (high / low) ** number.random():.3g}")
-
-
-def _game(settings: RunSettings) -> Game:
-    from ganloss.runs.options import game_for
-
-    return game_for(replace(settings, penalty_every=1))
 
 
 def _optimisers(variant: Variant, settings: RunSettings) -> dict[str, Any]:

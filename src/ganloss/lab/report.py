@@ -12,6 +12,7 @@ from ganloss.cards import card
 from ganloss.engine.health import verdicts
 from ganloss.games import GAMES
 from ganloss.lab.curves import axes_for, budgets_of, curves_of
+from ganloss.lab.fairness import sentences
 from ganloss.lab.grids import Grids, grids_of
 from ganloss.lab.results import Comparison, Line, mean_of, runs_of, summary, table
 from ganloss.lab.statistics import LEVEL, Difference
@@ -20,7 +21,7 @@ from ganloss.runs.folder import write_text
 from ganloss.runs.metric import Metric
 from ganloss.runs.page import template
 from ganloss.runs.reading import Row, Status, finite, listing, mapping, read_rows, read_software
-from ganloss.runs.wording import duration, number
+from ganloss.runs.wording import duration, listed, number
 
 #: Less of the samples than this, and a class of ten is nearly missing.
 _RARE = 0.03
@@ -87,7 +88,7 @@ def _view(comparison: Comparison) -> dict[str, Any]:
         "searched": bool(comparison.draws),
         "health": {name: _health(comparison, name, metric.key) for name in verdict.order},
         "modes": _modes(comparison, verdict.order),
-        "equal": _equal(comparison),
+        "equal": sentences(comparison),
         "facts": {name: statuses[name].facts for name in verdict.order},
         "failures": [row for row in comparison.rows if row["state"] != "finished"],
         "runs": _runs(comparison),
@@ -115,7 +116,7 @@ def _what(comparison: Comparison) -> str:
         if all(set(v.changes) == {"loss"} for v in comparison.plan.variants)
         else ("variants")
     )
-    return ", ".join(names) if len(names) <= 3 else f"{len(names)} {kind}"
+    return listed(names) if len(names) <= 3 else f"{len(names)} {kind}"
 
 
 def _status(comparison: Comparison, variant: str) -> Status:
@@ -232,55 +233,6 @@ def _rarest(row: Row) -> dict[str, float]:
         "share of the rarest class": min(shares),
         "classes nearly missing": float(sum(share < _RARE for share in shares)),
     }
-
-
-def _equal(comparison: Comparison) -> list[str]:
-    """What was held equal, and what was not."""
-    plan, rows = comparison.plan, comparison.rows
-    settings = plan.settings
-    cpu = [f"{n} {number(c)} s" for n, c in _mean_by_variant(comparison, "cpu_seconds").items()]
-    images = [f"{n} {c:,.0f}" for n, c in _mean_by_variant(comparison, "images").items()]
-    shares = [
-        1 - trained / seconds
-        for row in rows
-        if (trained := finite(row.get("trained"))) and (seconds := finite(row.get("seconds")))
-    ]
-    tuning = {
-        "paper": "Not equal: optimisers. Each loss has those of its paper (--tuning shared gives "
-        "all the same).",
-        "shared": "The same optimiser for all losses, as far as they take it.",
-    }[plan.tuning]
-    if plan.draws:
-        tuning = (
-            f"Equal tuning: {plan.draws} random settings were tried for each, the same draws for "
-            "all, with a seed of their own; the best of each went on."
-        )
-    said = [
-        "With the same seed, all start from the same weights, see the data in the same order and "
-        "show samples of the same latents.",
-        f"The same networks, batches of {settings.batch_size}, {plan.budget} each; runs took turns "
-        "over the losses, seed by seed.",
-        tuning,
-    ]
-    if images:
-        said.append(f"Real images shown to D, per run: {'; '.join(images)}.")
-    if cpu:
-        said.append(f"CPU time, per run: {'; '.join(cpu)}.")
-    if shares:
-        said.append(
-            f"Samples, scores and checkpoints took {sum(shares) / len(shares):.0%} of the time; it "
-            "does not count as training."
-        )
-    return said
-
-
-def _mean_by_variant(comparison: Comparison, column: str) -> dict[str, float]:
-    rows = comparison.rows
-    means = {
-        v.name: mean_of((row for row in rows if row["variant"] == v.name), column)
-        for v in comparison.plan.variants
-    }
-    return {name: mean for name, mean in means.items() if mean is not None}
 
 
 def _runs(comparison: Comparison) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any, overload
 from ganloss._errors import UsageError
 from ganloss.lab.jobs import run_folder
 from ganloss.lab.plan import Job, Plan
+from ganloss.lab.search import SEARCHED
 from ganloss.lab.statistics import mean_and_interval
 from ganloss.runs.reading import Row, finite, mapping, numbers, parse, read_text, text
 
@@ -114,9 +115,8 @@ def best_draws(comparison: Comparison) -> dict[str, dict[str, Any]]:
         if score is not None and job and (row["variant"] not in best or
                                           score < best[row["variant"]][0]):  # fmt: skip
             best[row["variant"]] = (score, job)
-    names = ("lr", "g_lr", "d_lr", "betas", "penalty")
     return {
-        variant: {name: getattr(job.settings, name) for name in names}
+        variant: {name: getattr(job.settings, name) for name in SEARCHED}
         for variant, (_, job) in best.items()
     }
 

@@ -35,7 +35,7 @@ def combinations(
         changes: dict[str, Any] = {}
         for name, text in choice:
             changes |= _change(settings, loss, changes, name, text)
-        words = [f"{name.rpartition('.')[2]}={text}" for name, text in choice]
+        words = [f"{name.rpartition('.')[2].replace('_', '-')}={text}" for name, text in choice]
         found.append((words, changes))
     return found
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ganloss.engine.health import is_improving
+from ganloss.lab.fairness import optimisers_of
 from ganloss.lab.plan import Plan
 from ganloss.lab.results import Comparison, runs_of, scores, table
 from ganloss.lab.statistics import (
@@ -21,7 +23,7 @@ from ganloss.lab.statistics import (
 )
 from ganloss.runs.metric import Metric
 from ganloss.runs.reading import Row, Status, numbers, read_metric, read_rows
-from ganloss.runs.wording import number
+from ganloss.runs.wording import listed, number
 
 
 @dataclass(frozen=True)
@@ -131,10 +133,13 @@ class _Judgement:
 
     def _too_few(self, where: str) -> str:
         needed = seeds_needed(len(self.names), baseline=bool(self.plan.baseline))
-        top = self.names[self.order[0]]
+        first = [self.names[i] for i in self.order if self.means[i] == self.means[self.order[0]]]
+        found = f"{first[0]} has the lowest mean score, and chance alone could do that"
+        if len(first) > 1:
+            found = f"the mean scores of {listed(first)} are equal"
         return (
-            f"{_count(len(self.seeds), 'seed')} cannot show a difference {where}: {top} has the "
-            f"lowest mean score, and chance alone could do that; {needed} seeds would do."
+            f"{_count(len(self.seeds), 'seed')} cannot show a difference {where}: {found}; "
+            f"{needed} seeds would do."
         )
 
     def _best(self, where: str) -> tuple[str, list[int]]:
@@ -150,7 +155,7 @@ class _Judgement:
             )
         if len(leaders) == 1:
             return self._alone(top, worse, where), leaders
-        names = _listed([self.names[i] for i in leaders])
+        names = listed([self.names[i] for i in leaders])
         behind = [self.names[i] for i in self.order if i in worse]
         if not behind:
             return (
@@ -160,7 +165,7 @@ class _Judgement:
             )
         return (
             f"{names} are the best {where} and cannot be told apart; "
-            f"{_listed(behind)} {'is' if len(behind) == 1 else 'are'} clearly worse than "
+            f"{listed(behind)} {'is' if len(behind) == 1 else 'are'} clearly worse than "
             f"{self.names[top]} (p ≤ {bound_text(max(d.p for d in worse.values()))}).",
             leaders,
         )
@@ -192,7 +197,7 @@ class _Judgement:
         worse = [i for i in self.order if i in clear and i not in better]
         rest = [i for i in self.order if i != base and i not in clear]
         parts = [
-            f"{_listed([self.names[i] for i in group])} {'is' if len(group) == 1 else 'are'} {word}"
+            f"{listed([self.names[i] for i in group])} {'is' if len(group) == 1 else 'are'} {word}"
             for group, word in (
                 (better, "better"),
                 (worse, "worse"),
@@ -220,15 +225,10 @@ class _Judgement:
     def _limits(self, rows: Sequence[Row]) -> list[str]:
         """What the verdict does not say."""
         metric, plan = metric_of(self.comparison), self.plan
-        tuning = {
-            "paper": "each loss's published optimiser",
-            "shared": "one optimiser for all",
-        }[plan.tuning]
-        if plan.draws:
-            tuning = f"the best of {plan.draws} random settings for each"
         found = [
             f"It holds for these data, these networks, {_count(len(self.seeds), 'seed')}, "
-            f"{plan.budget} and {tuning}; more seeds or a longer budget could change it.",
+            f"{plan.budget} and {optimisers_of(plan)}; more seeds or a longer budget could change "
+            "it.",
             f"The score is {metric.name}, of the averaged generator at the end of each run, not at "
             "its best moment; lower is better.",
         ]
@@ -237,7 +237,7 @@ class _Judgement:
         improving = self._still_improving()
         if improving:
             found.append(
-                f"The score of {_listed(improving)} was still falling at the end: a longer budget "
+                f"The score of {listed(improving)} was still falling at the end: a longer budget "
                 "may well change the order."
             )
         missing = len(self.names) * len(plan.seeds) - len(rows)
@@ -255,7 +255,7 @@ class _Judgement:
             return []
         names = [n for n in self.names if any(row["variant"] == n for row in failed)]
         counts = [sum(row["variant"] == n for row in failed) for n in names]
-        words = _listed([f"{n} in {_count(c, 'run')}" for n, c in zip(names, counts, strict=True)])
+        words = listed([f"{n} in {_count(c, 'run')}" for n, c in zip(names, counts, strict=True)])
         return [f"Some runs failed and count as the worst of their seed: {words}."]
 
     def _distance_from_real(self, metric: Metric) -> list[str]:
@@ -278,11 +278,7 @@ class _Judgement:
                 metric = Status.read(folder).metric
                 key = metric.key if metric else "fd"
                 values = numbers(read_rows(folder), key)
-                third = len(values) // 3
-                if third and np.median(values[-third:]) < 0.93 * np.median(
-                    values[-2 * third : -third]
-                ):
-                    falling += 1
+                falling += is_improving(values)
             if runs and falling > len(runs) / 2:
                 found.append(name)
         return found
@@ -317,7 +313,3 @@ def _data(plan: Plan) -> str:
 
 def _count(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

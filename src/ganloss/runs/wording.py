@@ -45,3 +45,16 @@ def samples(count: int, shape: Sequence[int]) -> str:
         return f"{count:,} points in the plane"
     channels, height, width = shape
     return f"{count:,} images, {width}×{height} {'gray' if channels == 1 else 'colour'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write names in a row; semicolons part those that hold commas themselves.
+
+    >>> listed(["ns"]), listed(["ns", "hinge", "r3gan"]), listed(["ns, lr=1", "ns, lr=2", "lsgan"])
+    ('ns', 'ns, hinge and r3gan', 'ns, lr=1; ns, lr=2; and lsgan')
+    """
+    if len(names) < 2:
+        return "".join(names)
+    if any(", " in name for name in names):
+        return f"{'; '.join(names[:-1])}; and {names[-1]}"
+    return f"{', '.join(names[:-1])} and {names[-1]}"
