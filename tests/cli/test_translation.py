@@ -18,6 +18,7 @@ from ganloss.cli import main
 from ganloss.engine import checkpoint
 from ganloss.runs.folder import RunFolder
 from ganloss.runs.settings import PairedSettings, RunSettings, UnpairedSettings
+from ganloss.runs.tasks._terms import _MAKE
 from ganloss.runs.training import train
 
 SMALL = ("--image-size", "32", "--width", "4", "--depth", "2", "--threads", "1")
@@ -178,6 +179,15 @@ MISTAKES = [
     (["paired", "--data", "demo:sketch"], "did you mean 'sketches'"),
     (["paired", "--data", "x", "--preset", "pix2pics"], "did you mean 'pix2pix'"),
     (["paired", "--data", "x", "--preset", "cyclegan"], "one of `ganloss train unpaired`"),
+    (["paired", "--data", "x", "--term", "ssim=-1"], "a weight is at least 0 and finite"),
+    (["paired", "--data", "x", "--penalty", "r1=-1"], "--penalty r1=-1: a penalty is minimised"),
+    (["paired", "--data", "x", "--penalty", "r1=much"], "--penalty r1=much: 'much' is no weight"),
+    (["paired", "--data", "x", "--loss", "none", "--scales", "2"], "--scales is about the discrim"),
+    (["paired", "--data", "x", "--loss", "none", "--lambda-adv", "2"], "--lambda-adv is about the"),
+    (
+        ["paired", "--data", "x", "--loss", "none", "--term", "feature-matching=1"],
+        "compares maps of the discriminator, and --loss none has none",
+    ),
     (["unpaired"], "with trainA and trainB in it"),
     (["unpaired", "--data", "x", "--accumulate", "2", "-b", "2"], "judge what the generators made"),
     (["unpaired", "--data", "x", "--lambda-cycle", "-1"], "0 leaves it out"),
@@ -190,6 +200,95 @@ def test_mistakes_are_answered_in_a_sentence(
 ) -> None:
     assert main(["train", *words]) == 2
     assert sentence in capsys.readouterr().err
+
+
+UNFIT = [
+    (["--degrade", "downscale=3"], "needs sides that 3 divides, and the images have 64×64 pixels; "
+     "add e.g. --image-size 63"),
+    (["--degrade", "downscale=4", "--image-size", "30"], "add e.g. --image-size 28"),
+    (["--term", "ms-ssim=1"], "--term ms-ssim does not work on images of 64×64 pixels"),
+    (["--term", "ssim=1", "--image-size", "8"], "--term ssim does not work on images of 8×8"),
+    (["--image-size", "5"], "a discriminator with --scales 1 does not work on images of 5×5"),
+    (["--scales", "4", "--image-size", "32"], "a discriminator with --scales 4 does not work"),
+    (["--depth", "9", "--image-size", "32"], "use --depth 5 or less"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve images of 192 pixels, to be spoilt."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 256, (192, 192, 3), np.uint8)).save(folder / f"{i}.png")
+    return folder
+
+
+def words_for(photos: Path, out: Path, *words: str) -> list[str]:
+    made = ["train", "paired", "--data", str(photos), "--steps", "2", "--out", str(out), *words]
+    return made if "--degrade" in words else [*made, "--degrade", "gray"]
+
+
+@pytest.mark.parametrize(("words", "sentence"), UNFIT)
+def test_what_these_images_are_too_small_for_is_said_before_there_is_a_folder(
+    words: list[str],
+    sentence: str,
+    photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(words_for(photos, tmp_path / "runs", *words)) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_every_term_for_pairs_trains_on_photographs(photos: Path, tmp_path: Path) -> None:
+    terms = [*_MAKE, "total-variation"]
+    words = [word for name in terms for word in ("--term", f"{name}=1")]
+    options = ["--image-size", "176", "--features", "random", "-b", "1", "--width", "4", "--depth",
+               "2", "--loss", "none"]  # fmt: skip
+    assert main(words_for(photos, tmp_path, *words, *options)) == 0
+    rows = RunFolder(only_run(tmp_path)).rows()
+    assert set(terms) <= set(rows[-1]["g"])
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """Twenty images of each domain, of which two are held out."""
+    for side in ("trainA", "trainB"):
+        (tmp_path / "few" / side).mkdir(parents=True)
+        for i in range(20):
+            Image.new("RGB", (16, 16), (12 * i, 99, 9)).save(tmp_path / "few" / side / f"{i}.png")
+    return tmp_path / "few"
+
+
+SHORT = ["--steps", "1", "--width", "4", "--depth", "1"]
+FEW = "2 and 2 images are held out, and a score takes 8 of each domain"
+
+
+def test_too_few_held_out_images_for_a_score_are_said_to_be(
+    few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "unpaired", "--data", str(few), *SHORT, "--out", str(tmp_path / "runs")]
+    assert main(words) == 0
+    assert f"{FEW}, and as many to train on; hold out more (--held-out 0.4, or" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert FEW in RunFolder(only_run(tmp_path / "runs")).page.read_text(encoding="utf-8")
+    assert main([*words, "--patience", "1"]) == 2
+    assert f"--patience waits for a better score; {FEW}" in capsys.readouterr().err
+    assert main([*words, "--held-out", "0.4", "--patience", "1"]) == 0
+
+
+def test_what_cannot_be_scored_is_not_compared(
+    few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["compare", "--task", "unpaired", "--data", str(few), "--losses", "ns,lsgan", *SHORT,
+             "--out", str(tmp_path / "runs")]  # fmt: skip
+    for last in ([], ["--dry-run"]):
+        assert main([*words, *last]) == 2
+        assert f"a comparison needs scores; {FEW}" in capsys.readouterr().err
+        assert not list((tmp_path / "runs").glob("*"))
 
 
 def test_a_preset_is_a_default_and_a_typed_length_replaces_its_own(

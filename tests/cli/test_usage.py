@@ -149,7 +149,7 @@ def test_an_unwritable_place_exits_6(tmp_path: Path) -> None:
         cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 6
-    assert "choose another --out" in done.stderr
+    assert "cannot be a folder, since a file is in its place; choose another --out" in done.stderr
 
 
 def test_a_damaged_checkpoint_exits_7_and_is_kept(tmp_path: Path) -> None:

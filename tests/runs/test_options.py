@@ -138,7 +138,7 @@ def test_patience_needs_images_enough_for_a_score(tmp_path: Path) -> None:
     settings = replace(
         SETTINGS, data=str(tmp_path / "few"), patience=2, out=str(tmp_path / "runs"), steps=1
     )
-    with pytest.raises(UsageError, match="10 images are too few to score samples"):
+    with pytest.raises(UsageError, match="a score takes 16 images, and there are 10; add images"):
         train(settings, None)  # type: ignore[arg-type]
     assert not (tmp_path / "runs").exists()
 

@@ -52,6 +52,9 @@ class Parser(ArgumentParser):
             r'Parser key "config": (?:File does not exist|Path is not a file): (.*)': (
                 "there is no file {} for --config".format
             ),
+            r"Unexpected config:\s*\.?$": (
+                "the file of --config is empty; write a line `name: value` for each flag".format
+            ),
             r"(Problems parsing config: .*|Unexpected config: .*|'utf-8' codec .*)": (
                 "the file of --config is not one of lines `name: value` in YAML ({})".format
             ),

@@ -71,7 +71,8 @@ class TerminalReporter:
         self._line("data", f"{data}{classes}{skipped}, {source.where}")
         networks = (f"{name.lower()} {_count(count)}" for name, count in run.parameters.items())
         self._line("networks", f"{', '.join(networks)} parameters, on {run.hardware.device}")
-        self._line("game", f"{task.in_a_line}, {task.game.critic_steps} D step(s) per G step")
+        turns = f", {task.game.critic_steps} D step(s) per G step" if len(task.networks) > 1 else ""
+        self._line("game", f"{task.in_a_line}{turns}")
         metric = task.metric
         if metric is not None:
             rows = [(metric.reference, "real images"), (metric.noise, metric.noise_meaning)]
@@ -81,6 +82,8 @@ class TerminalReporter:
             self._line("metric", f"{metric.name}, lower is better{known}")
             if metric.warning:
                 self._line("warning", metric.warning)
+        elif task.unscored:
+            self._line("no score", task.unscored)
         for name, reason in source.skipped[:5]:
             self._line("skipped", f"{name}: {reason}")
         again = f"  (continued at step {run.engine.step:,})" if run.resumed else ""

@@ -53,11 +53,11 @@ def _what(run: "Run") -> Iterable[tuple[str, str]]:
     yield "device", str(run.hardware)
     micro = run.settings.accumulate
     parts = f" in {micro} parts of {run.settings.batch_size // micro}" if micro > 1 else ""
-    yield (
-        "step",
-        f"{run.task.game.critic_steps} D update(s) and 1 G update, each on "
-        f"{run.settings.batch_size} images{parts}",
+    has_d = len(run.task.networks) > 1
+    updates = (
+        f"{run.task.game.critic_steps} D update(s) and 1 G update, each" if has_d else "1 update"
     )
+    yield "step", f"{updates} on {run.settings.batch_size} images{parts}"
 
 
 def _seconds_per_step(run: "Run") -> float:

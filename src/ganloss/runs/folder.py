@@ -147,6 +147,10 @@ def storage(path: Path) -> Generator[None]:
     """
     try:
         yield
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StorageError(
+            f"{path} cannot be a folder, since a file is in its place; choose another --out"
+        ) from error
     except OSError as error:
         raise StorageError(
             f"{path} could not be written ({error.strerror or error}); "

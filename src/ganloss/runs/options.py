@@ -1,5 +1,6 @@
 """Settings turned into what engine and recipes take: game, schedule, augmentation."""
 
+import math
 from dataclasses import replace
 from typing import TypeAlias, cast
 
@@ -34,8 +35,7 @@ def game_for(settings: RunSettings) -> Game:
     try:
         game = GAMES[canonical_name(settings.loss)]
         for item in settings.penalty or []:
-            name, _, weight = item.partition("=")
-            game = game.with_penalty(name, float(weight or 1.0))
+            game = _with_penalty(game, item)
         if settings.gamma is not None:
             game = game.with_gamma(settings.gamma)
         if settings.penalty_every > 1:
@@ -48,6 +48,23 @@ def game_for(settings: RunSettings) -> Game:
     return _with_rates(
         replace(game, critic_steps=settings.critic_steps or game.critic_steps), settings
     )
+
+
+def _with_penalty(game: Game, item: str) -> Game:
+    """Add or re-weigh a penalty; named alone, it keeps the weight that the game gives it."""
+    name, equals, text = item.partition("=")
+    if not equals:
+        return game if name in game.penalties else game.with_penalty(name, 1.0)
+    try:
+        weight = float(text)
+    except ValueError as error:
+        raise UsageError(f"--penalty {item}: {text!r} is no weight; give a number, e.g. "
+                         f"--penalty {name}=10") from error  # fmt: skip
+    if not 0 <= weight < math.inf:
+        raise UsageError(
+            f"--penalty {item}: a penalty is minimised, so its weight is at least 0 and finite"
+        )
+    return game.with_penalty(name, weight)
 
 
 def _with_rates(game: Game, settings: RunSettings) -> Game:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganloss._errors import CheckpointError
+from ganloss._errors import CheckpointError, UsageError
 from ganloss.engine import checkpoint
 from ganloss.engine.hardware import connect
 from ganloss.engine.launch import find_launch
@@ -54,6 +54,8 @@ class Run:
             settings.device, settings.devices, settings.precision, settings.num_nodes
         )
         self.task.load(self.hardware)
+        if settings.patience is not None and self.task.unscored:
+            raise UsageError(f"--patience waits for a better score; {self.task.unscored}")
         self.total = settings.total_steps(len(self.task.data.values), self.task.game.critic_steps)
         self.engine = self._build()
         self.folder = self._find_folder(resume, at)

@@ -125,6 +125,11 @@ class Task(ABC, Generic[S, D]):
     def metric(self) -> Metric | None:
         """The metric with its reference rows, or None where there is nothing to measure."""
 
+    @property
+    def unscored(self) -> str:
+        """Why there is no metric although one is wanted, and how to get one; empty by default."""
+        return ""
+
     @abstractmethod
     def measure(self) -> dict[str, Any]:
         """Score the moving average: what a row of ``metrics.jsonl`` says at a snap."""

@@ -1,10 +1,11 @@
 """What a paired generator minimises beside the game, from ``--term NAME=WEIGHT``."""
 
+import math
 from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
-from ganloss._errors import UsageError
+from ganloss._errors import UsageError, WeightsError
 from ganloss._lazy import suggest
 from ganloss.recipes.paired import PairTerm
 from ganloss.terms import TERMS
@@ -15,7 +16,7 @@ _MAKE: dict[str, Callable[[str], Callable[..., Tensor]]] = {
     "l1": lambda features: TERMS["l1"](),
     "mse": lambda features: TERMS["mse"](),
     "charbonnier": lambda features: TERMS["charbonnier"](),
-    "cosine": lambda features: TERMS["cosine"](),
+    "cosine": lambda features: TERMS["cosine"](dim=1),
     "focal-frequency": lambda features: TERMS["focal-frequency"](),
     "ssim": lambda features: TERMS["ssim"](data_range=2.0),
     "ms-ssim": lambda features: TERMS["ms-ssim"](data_range=2.0),
@@ -45,6 +46,10 @@ def term_weights(given: Sequence[str]) -> dict[str, float]:
             weights[name] = float(weight)
         except ValueError as error:
             raise UsageError(f"--term {item}: say how much it weighs, e.g. {name}=10") from error
+        if not 0 <= weights[name] < math.inf:
+            raise UsageError(
+                f"--term {item}: all terms are minimised, so a weight is at least 0 and finite"
+            )
     return {name: weight for name, weight in weights.items() if weight}
 
 
@@ -76,6 +81,12 @@ def pair_terms(
             smooth = TERMS[name]()
             terms[name] = (lambda made, target, smooth=smooth: smooth(made), weight)
             continue
-        term = _MAKE[name](features)
+        try:
+            term = _MAKE[name](features)
+        except WeightsError as error:
+            raise WeightsError(
+                f"{error} (here: --features FOLDER, or --features random, or leave out --term "
+                f"{name})"
+            ) from error
         terms[name] = (place(term) if isinstance(term, nn.Module) else term, weight)
     return terms

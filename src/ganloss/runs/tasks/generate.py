@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ganloss._errors import UsageError
 from ganloss._random import Draws
 from ganloss.adaptive import AdaptiveAugment, AugmentStrength
 from ganloss.data.batches import Batches, take, to_uint8
@@ -29,7 +28,13 @@ from ganloss.networks.own import (
 )
 from ganloss.outputs import FeatureOutput
 from ganloss.recipes.generate import generate, given
-from ganloss.runs.evaluation import Evaluation, can_be_scored, evaluation_for, memorisation
+from ganloss.runs.evaluation import (
+    FEWEST_SAMPLES,
+    Evaluation,
+    can_be_scored,
+    evaluation_for,
+    memorisation,
+)
 from ganloss.runs.folder import RunFolder
 from ganloss.runs.metric import Metric
 from ganloss.runs.options import augment_for, check_augment, game_for, largest_default
@@ -73,11 +78,6 @@ class GenerateTask(Task[GenerateSettings, ImageSet | PointSet]):
         )
         self.classes = len(self.data.class_names)
         check_augment(self.augment, self.game, settings.loss, self.data.shape)
-        if settings.patience is not None and not can_be_scored(self.data):
-            raise UsageError(
-                f"--patience waits for a better score, and {len(self.data.values)} images are too "
-                "few to score samples; leave --patience out, or add images"
-            )
 
     def build(self) -> Players:
         """Make networks and phases; weights depend on the seed alone."""
@@ -147,6 +147,16 @@ class GenerateTask(Task[GenerateSettings, ImageSet | PointSet]):
     def evaluation(self) -> Evaluation | None:
         """The metric with what it needs, or None."""
         return evaluation_for(self.data) if self.settings.metrics == "fd" else None
+
+    @property
+    def unscored(self) -> str:
+        """Why there is no metric although one is wanted, and how to get one."""
+        if self.settings.metrics == "none" or can_be_scored(self.data):
+            return ""
+        return (
+            f"a score takes {2 * FEWEST_SAMPLES} images, and there are {len(self.data.values)}; "
+            "add images"
+        )
 
     @property
     def metric(self) -> Metric | None:

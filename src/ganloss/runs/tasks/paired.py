@@ -1,7 +1,8 @@
 """From images to images with targets: pix2pix, restoration, super-resolution."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -70,16 +71,20 @@ class PairedTask(Task[PairedSettings, PairSet]):
             self._check_terms()
 
     def _refuse_what_needs_d(self) -> None:
-        for name in ("penalty", "critic_steps", "gamma"):
-            if getattr(self.settings, name) is not None:
+        usual = PairedSettings()
+        for name in ("penalty", "critic_steps", "gamma", "penalty_every", "scales", "lambda_adv"):
+            if getattr(self.settings, name) != getattr(usual, name):
                 flag = name.replace("_", "-")
                 raise UsageError(f"--{flag} is about the discriminator, and --loss none has none")
 
     def _check_terms(self) -> None:
-        if not self.weights or set(self.weights) == {FEATURE_MATCHING}:
-            raise UsageError("--loss none leaves the terms alone; name one, e.g. --term l1=1")
         if FEATURE_MATCHING in self.weights:
-            raise UsageError(f"term {FEATURE_MATCHING} needs a discriminator; choose a --loss")
+            raise UsageError(
+                f"--term {FEATURE_MATCHING} compares maps of the discriminator, and --loss none "
+                "has none; leave the term out, or name a game, e.g. --loss ns"
+            )
+        if not self.weights:
+            raise UsageError("--loss none leaves the terms alone; name one, e.g. --term l1=1")
 
     def load(self, hardware: Hardware) -> None:
         """Read the data, for this device and these processes."""
@@ -92,6 +97,7 @@ class PairedTask(Task[PairedSettings, PairSet]):
         targets = take(self.data.held_out_targets, first)
         inputs = take(self.data.held_out_inputs, first)
         if self.degradation is not None:
+            _check_divides(self.degradation, targets.shape[2:])
             draws = Draws(seed=0, step=0, rows=len(targets))
             inputs = to_uint8(self.degradation(from_uint8(targets), draws))
         self.held_out = _HeldOut(inputs, targets)
@@ -132,6 +138,8 @@ class PairedTask(Task[PairedSettings, PairSet]):
         if network != "sr" and scale > 1:
             raise UsageError(f"--network {network} keeps the size; use sr to undo a downscale")
         side = min(self.held_out.inputs.shape[-2:])
+        if network == "unet":
+            check_depth(settings.depth, side)
         usual = max(1, min(4, int(math.log2(side)) - 2)) if network == "unet" else 6
         return Translator(
             network,
@@ -154,6 +162,7 @@ class PairedTask(Task[PairedSettings, PairSet]):
             if self.game.constraint is not None and self.adversarial:
                 self.game.constraint.prepare(discriminator)
         self.generator, self.discriminator = self.place(generator), self.place(discriminator)
+        self._rehearse()
         self.average = moving_average(self.generator, settings.batch_size, settings.ema_kimg)
         targets = self._batches(self.data.targets)
         sources = (
@@ -179,6 +188,29 @@ class PairedTask(Task[PairedSettings, PairSet]):
             sources=sources,
             controllers=states_of(game=rules),
         )
+
+    def _rehearse(self) -> None:
+        """Compute every term and all scores of one image, before there is a folder.
+
+        Raises:
+            UsageError: the images are too small for one of them.
+        """
+        dtype, device = self.hardware.dtype, self.hardware.device
+        x, y = (
+            from_uint8(images[:1]).to(device, dtype)
+            for images in (self.held_out.inputs, self.held_out.targets)
+        )
+        with torch.no_grad():
+            made = self.generator(x)
+            for name, (term, _) in self._terms.items():
+                with _too_small_in_words(f"--term {name}", y):
+                    term(made, y)
+            if self.adversarial:
+                scales = self.settings.scales
+                with _too_small_in_words(f"a discriminator with --scales {scales}", y):
+                    self.discriminator(
+                        torch.cat([enlarged(self.held_out.inputs[:1], y.shape[2:]).to(y), y], 1)
+                    )
 
     def _batches(self, images: Any) -> Batches:
         return Batches(
@@ -229,7 +261,11 @@ class PairedTask(Task[PairedSettings, PairSet]):
     def in_a_line(self) -> str:
         """The losses in a line."""
         terms = " + ".join(f"{w:g} × {name}" for name, w in self.weights.items())
-        return f"{super().in_a_line}; G + {terms}" if self.adversarial else f"no game; G {terms}"
+        return (
+            f"{super().in_a_line}; G + {terms}"
+            if self.adversarial
+            else f"no discriminator; G {terms}"
+        )
 
     @property
     def metric(self) -> Metric | None:
@@ -360,6 +396,52 @@ class PairedTask(Task[PairedSettings, PairSet]):
     def next_commands(self, folder: str) -> list[str]:
         """Translate, and try another loss."""
         return [f"ganloss translate {folder} YOUR_IMAGES"]
+
+
+def check_depth(depth: int | None, side: int) -> None:
+    """Refuse a U-Net that halves images more often than they have pixels to halve.
+
+    Raises:
+        UsageError: with the largest depth.
+
+    >>> check_depth(5, 32)
+    >>> check_depth(9, 32)
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: --depth 9 halves images 9 times, and a side of 32 pixels can be ...
+    """
+    most = max(1, int(math.log2(side)))
+    if depth is not None and depth > most:
+        raise UsageError(
+            f"--depth {depth} halves images {depth} times, and a side of {side} pixels can be "
+            f"halved {most} times; use --depth {most} or less"
+        )
+
+
+def _check_divides(degradation: Degradation, size: Sequence[int]) -> None:
+    """Refuse targets that are not a whole number of times as large as their inputs."""
+    scale = degradation.scale
+    rest = [side for side in size if side % scale or side < scale]
+    if rest:
+        near = max(scale, rest[0] // scale * scale)
+        raise UsageError(
+            f"--degrade {degradation} needs sides that {scale} divides, and the images have "
+            f"{size[0]}×{size[1]} pixels; add e.g. --image-size {near}"
+        )
+
+
+@contextmanager
+def _too_small_in_words(what: str, images: Tensor) -> Generator[None]:
+    """Say in a sentence that something cannot be computed of images of this size."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (ValueError, RuntimeError) as error:
+        height, width = images.shape[2:]
+        raise UsageError(
+            f"{what} does not work on images of {height}×{width} pixels ({error}); take larger "
+            "ones (--image-size), or leave it out"
+        ) from error
 
 
 def pair_numbers_with_l1(made: Tensor, targets: Tensor) -> tuple[Number, ...]:

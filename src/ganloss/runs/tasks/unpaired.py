@@ -28,7 +28,7 @@ from ganloss.runs.options import game_for, largest_default
 from ganloss.runs.pictures import grid
 from ganloss.runs.settings import UnpairedSettings
 from ganloss.runs.tasks._task import Players, Task, require_scores, states_of
-from ganloss.runs.tasks.paired import interleaved
+from ganloss.runs.tasks.paired import check_depth, interleaved
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -71,6 +71,8 @@ class UnpairedTask(Task[UnpairedSettings, PairSet]):
             for held_out in (self.data.held_out_inputs, self.data.held_out_targets)
         )
         channels, side = self.data.shape[0], min(self.data.shape[1:])
+        if settings.network == "unet":
+            check_depth(settings.depth, side)
         usual = max(1, min(4, int(math.log2(side)) - 2)) if settings.network == "unet" else 6
         self.translator = Translator(
             settings.network,
@@ -145,7 +147,9 @@ class UnpairedTask(Task[UnpairedSettings, PairSet]):
     def facts(self) -> dict[str, str]:
         """What the losses are, by name, in words."""
         settings, t = self.settings, self.translator
+        unscored = {"Not scored": self.unscored} if self.unscored else {}
         return {
+            **unscored,
             "Network": f"{t.network}, width {t.width}, depth {t.depth}, one for each direction",
             "Cycle consistency": f"{settings.lambda_cycle:g} × L1",
             "Identity": f"{settings.lambda_identity:g} × L1",
@@ -169,6 +173,24 @@ class UnpairedTask(Task[UnpairedSettings, PairSet]):
         return {"A": net(self.held_out_a[:count]), "B": net(self.held_out_b[:count])}
 
     @property
+    def unscored(self) -> str:
+        """Why there is no metric although one is wanted, and how to get one."""
+        if self.settings.metrics == "none" or self._count >= FEWEST_SCORED:
+            return ""
+        a, b = len(self.held_out_a), len(self.held_out_b)
+        fewest = min(len(self.data.inputs) + a, len(self.data.targets) + b)
+        share = math.ceil(100 * FEWEST_SCORED / fewest) / 100
+        mend = (
+            f"hold out more (--held-out {share:g}, or images in testA and testB)"
+            if share <= 0.5
+            else f"add images: {2 * FEWEST_SCORED} of each domain are enough, with --held-out 0.5"
+        )
+        return (
+            f"{a} and {b} images are held out, and a score takes {FEWEST_SCORED} of each domain, "
+            f"and as many to train on; {mend}"
+        )
+
+    @property
     def _count(self) -> int:
         return min(len(self.held_out_a), len(self.held_out_b), len(self.data.inputs),
                    len(self.data.targets))  # fmt: skip
@@ -180,7 +202,7 @@ class UnpairedTask(Task[UnpairedSettings, PairSet]):
 
     @cached_property
     def _metric(self) -> Metric | None:
-        if self.settings.metrics == "none" or self._count < FEWEST_SCORED:
+        if self.settings.metrics == "none" or self.unscored:
             return None
         net, count = random_vgg_features(), self._count
         trained = [net(_first(side, count)) for side in (self.data.inputs, self.data.targets)]
