@@ -2,11 +2,15 @@
 
 import json
 import re
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from cli.runs import only_run, run
+from cli.runs import COMMAND, environment, only_run, run
+from ganloss.cli.demo import DEMOS
 
 
 @pytest.mark.long
@@ -33,6 +37,13 @@ def test_the_demo_ends_within_twice_the_score_of_real_digits(tmp_path: Path) -> 
         assert (folder / name).stat().st_size > 0
 
 
+def test_every_demo_is_in_the_help() -> None:
+    done = run("demo", "--help", cwd=Path.cwd())
+    assert done.returncode == 0
+    for name in DEMOS:
+        assert re.search(rf"^  {name} ", done.stdout, re.M), name
+
+
 @pytest.mark.long
 def test_the_ring_is_covered(tmp_path: Path) -> None:
     """A shorter run than the demo's own 2,500 steps."""
@@ -56,6 +67,28 @@ def test_restoring_ends_with_a_table_and_a_picture(tmp_path: Path) -> None:
         assert re.search(rf"^{re.escape(name)} +\d+\.\d\d \(\d+\.\d\d–", done.stdout, re.M), name
     assert "dB over bicubic. Best in PSNR: " in done.stdout
     assert (tmp_path / "runs" / "restore-s0.png").stat().st_size > 0
+    assert len([p for p in (tmp_path / "runs").iterdir() if p.is_dir()]) == 3
+
+
+@pytest.mark.long
+def test_an_interrupted_restoration_goes_on(tmp_path: Path) -> None:
+    words = ("demo", "restore", "--steps", "60")
+    process = subprocess.Popen(
+        [*COMMAND, *words], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and len([*tmp_path.glob("runs/*/*/last.pt")]) < 2:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=200)
+    assert process.returncode == 130
+    assert "ganloss train paired --resume runs/00001-" in said
+    assert "ganloss demo restore --resume" in said
+    done = run(*words, "--resume", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "00000-none-photos-s0 is finished already" in done.stdout
+    assert "dB over bicubic. Best in PSNR: " in done.stdout
     assert len([p for p in (tmp_path / "runs").iterdir() if p.is_dir()]) == 3
 
 

@@ -28,6 +28,9 @@ VERBS = {
     "doctor": ("ganloss.cli.doctor", "show versions, devices and what is missing"),
 }
 
+#: Verbs that go on where they were interrupted.
+_RESUMABLE = ("demo", "train", "compare")
+
 #: What a full, limited or foreign disk answers.
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -77,7 +80,8 @@ def _run(verb: str, rest: list[str]) -> int:
     except GanlossError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        return _fail("interrupted; what was saved before is kept, continue with --resume", 130)
+        mend = "continue with --resume" if verb in _RESUMABLE else "the same command begins anew"
+        return _fail(f"interrupted; what was saved before is kept, {mend}", 130)
     except SystemExit as ended:  # --help and --print-config end here
         return int(ended.code or 0)
     except BrokenPipeError:

@@ -48,11 +48,15 @@ _SHOWS = {
 def run(arguments: list[str]) -> int:
     """Run ``ganloss demo [digits|ring|restore|translate] [--seed N] [--out DIR] [--steps N]``.
 
+    An interrupted demo goes on with ``--resume``.
+
     >>> run(["digit"])
     Traceback (most recent call last):
     ganloss._errors.UsageError: no demo 'digit'...
     """
     name, rest = "digits", list(arguments)
+    if rest and rest[0] in ("-h", "--help"):
+        return _help()
     if rest and not rest[0].startswith("-"):
         name = rest.pop(0)
     if name not in DEMOS:
@@ -62,16 +66,30 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=demo.seed, help="seed of everything random")
     parser.add_argument("--out", type=str, default=demo.out, help="folder for the run folder")
     parser.add_argument("--steps", type=int, default=demo.steps, help="length of the run")
-    settings = replace(demo, **parser.parse(rest))
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted demo")
+    values = parser.parse(rest)
+    resume = "auto" if values.pop("resume") else None
+    settings = replace(demo, **values)
     if isinstance(settings, PairedSettings):
-        return _restore(settings)
-    code = train_and_report(settings, None)
+        return _restore(settings, resume)
+    code = train_and_report(settings, resume)
     if code == 0 and isinstance(settings, UnpairedSettings):
         _judge_sketches(settings)
     return code
 
 
-def _restore(settings: PairedSettings) -> int:
+def _help() -> int:
+    from ganloss.cli._progress import announce
+
+    demos = "\n".join(f"  {name:<10}{shows}" for name, shows in _SHOWS.items())
+    announce(
+        "usage: ganloss demo [NAME] [--seed N] [--out DIR] [--steps N] [--resume]\n\n"
+        f"demos (without a name: digits)\n{demos}\n\nsee `ganloss demo digits --help`"
+    )
+    return 0
+
+
+def _restore(settings: PairedSettings, resume: str | None) -> int:
     """Train the same network with three sets of terms, and lay the results side by side."""
     from ganloss.cli._progress import TerminalReporter, announce
 
@@ -82,8 +100,11 @@ def _restore(settings: PairedSettings) -> int:
     for name, terms in restoration.VARIANTS.items():
         announce(f"\n--- {name}: {' '.join(f'--term {term}' for term in terms)}")
         with TerminalReporter() as reporter:
-            outcome = training.train(replace(settings, term=terms), reporter)
-        if outcome.state != "finished":
+            outcome = training.train(replace(settings, term=terms), reporter, resume)
+            if outcome.state != "finished":
+                reporter.ended(outcome)
+        if outcome.state == "interrupted":
+            announce("or go on with all of them: ganloss demo restore --resume")
             return 130
         runs[name] = restoration.Restored(outcome.run)
     report = restoration.report(settings, runs)
