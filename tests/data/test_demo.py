@@ -1,10 +1,12 @@
 """Bundled sets: the same on every machine, none of it downloaded."""
 
+import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from ganloss._errors import DataError, UsageError
-from ganloss.data.demo import digits
+from ganloss.data.demo import _digits_of_sklearn, digits
 from ganloss.data.images import load_data, load_images
 
 
@@ -24,6 +26,19 @@ def test_sizes(name: str, shape: tuple[int, ...], count: int):
     assert (data.name, data.shape, len(data.values)) == (name, shape, count)
     again = load_data(f"demo:{name}")
     assert torch.equal(data.values[:10], again.values[:10])
+
+
+def test_digits_are_those_of_scikit_learn(monkeypatch: pytest.MonkeyPatch):
+    """With its file or without, they are what load_digits gives, version 1.3 and later."""
+    images, labels = load_digits(return_X_y=True)
+    for found in (_digits_of_sklearn(), _without_the_file(monkeypatch)):
+        np.testing.assert_array_equal(found[0], images)
+        np.testing.assert_array_equal(found[1], labels)
+
+
+def _without_the_file(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ganloss.data.demo.find_spec", lambda name: None)
+    return _digits_of_sklearn()
 
 
 def test_stacked_digits_are_three_digits_and_their_number():
