@@ -115,6 +115,9 @@ def test_the_commands():
     listed = run("list")
     assert listed.returncode == 0
     assert all(name in listed.stdout for name in (*gl.LOSSES, *gl.PENALTIES, *gl.TERMS))
+    assert all(f" {card.cls.__name__} " in listed.stdout for card in cards()), (
+        "a narrow terminal has them in front of what they are"
+    )
     shown = run("show", "wasserstein")
     assert "L_D = E_z[D(G(z))] - E_x[D(x)]" in shown.stdout
     assert run("show", "ssim", "--bibtex").stdout.startswith("@misc{wang2004image,")

@@ -73,6 +73,17 @@ def test_a_run_is_judged_by_its_own_samples(tmp_path: Path) -> None:
     assert second["measurement"] == found["measurement"]
 
 
+def test_a_folder_of_runs_is_no_folder_of_generated_images(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", "generate", "--data", "demo:digits", "--loss", "ns", "--steps", "1"]
+    assert main([*words, "--out", str(tmp_path / "runs")]) == 0
+    assert main(["evaluate", "demo:digits", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "holds 1 run(s), whose pictures show many samples at once; name one of them" in said
+    assert str(tmp_path / "runs" / "00000-ns-digits-s0") in said
+
+
 def test_the_numbers_are_those_of_the_library(folders: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     words = ("--features", "digits", "--json", str(out), "--count", "130", "--no-self-test")

@@ -166,6 +166,13 @@ def bytes_of(images: object) -> set[bytes]:
     return {image.numpy().tobytes() for image in images}
 
 
+def test_more_than_leaves_enough_to_train_on_is_not_held_out(tmp_path: Path):
+    for side in ("trainA", "trainB"):
+        fill(tmp_path / side, 12)
+    with pytest.raises(DataError, match=r"--held-out 0\.9 leaves 1 of the 12 images in .*lower it"):
+        load_pairs(str(tmp_path), 8, hold_out=0.9)
+
+
 @pytest.mark.parametrize(("share", "held_out"), [(0.01, 1), (0.1, 2), (0.25, 5)])
 def test_a_share_is_held_out_of_both_sides_alike(share: float, held_out: int, tmp_path: Path):
     """Of 20 pairs 20 x share, and at least one; the same ones each time."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from ganloss.runs.wording import samples
+from ganloss.runs.wording import duration, samples
 
 if TYPE_CHECKING:
     from ganloss.runs.training import Outcome, Run
 
 
+#: Where there is no bar, a run says something at least this often.
+SECONDS_OF_SILENCE = 30.0
 #: Scores a line of a snap may show, where a row has them.
 _SCORES = ("fd", "l1", "psnr", "ssim", "cycle")
 
@@ -34,6 +37,8 @@ class TerminalReporter:
         self._console = Console(highlight=False, soft_wrap=True, quiet=not speaks())
         self._bar: Progress | None = None
         self._task: TaskID | None = None
+        self._began: tuple[float, float] | None = None
+        self._spoke = time.monotonic()
 
     def __enter__(self) -> "TerminalReporter":
         return self
@@ -94,12 +99,23 @@ class TerminalReporter:
         self._console.print(text, markup=False)
 
     def progressed(self, step: int, total: int | None, done: float) -> None:
-        """Move the bar."""
+        """Move the bar; without one, say a line now and then."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, step=step)
+            return
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now, done
+        if now - self._spoke < SECONDS_OF_SILENCE:
+            return
+        self._spoke = now
+        since, share = now - self._began[0], done - self._began[1]
+        left = f", about {duration(since * (1 - done) / share)} left" if share > 0 else ""
+        self._console.print(f"{'':8}  step {step:>7,}  {done:.0%} done{left}", markup=False)
 
     def snapped(self, row: Mapping[str, Any]) -> None:
         """Print a line of numbers."""
+        self._spoke = time.monotonic()
         parts = [f"{row['seconds']:6.0f} s", f"step {row['step']:>7,}"]
         players = [player for player in ("d", "g") if player in row]
         parts += [f"{player.upper()} {row[player]['total']:>8.3f}" for player in players]

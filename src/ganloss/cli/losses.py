@@ -51,6 +51,10 @@ def run(arguments: list[str]) -> int:
     raise UsageError(f"{' '.join(words)!r} is not understood; see `ganloss losses --help`")
 
 
+#: Columns of a terminal from which on the classes get one of their own.
+_THREE_COLUMNS = 110
+
+
 def _check_flags(flags: set[str]) -> None:
     for flag in flags - {"--bibtex"}:
         raise UsageError(f"there is no {flag}; see `ganloss losses --help`")
@@ -66,13 +70,16 @@ def _list() -> int:
     from ganloss.games import ALIASES, GAMES
 
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    narrow = console.width < _THREE_COLUMNS
     kind = ""
     for card in cards():
         if card.kind != kind:
-            table.add_row(*(["", "", ""] if kind else []))
+            table.add_row(*([""] if kind else []))
             table.add_row(f"[bold]{_PLURALS[card.kind]}[/bold]")
             kind = card.kind
-        table.add_row(f"[cyan]{card.name}[/cyan]", f"[dim]{card.cls.__name__}[/dim]", card.summary)
+        name, cls = f"[cyan]{card.name}[/cyan]", f"[dim]{card.cls.__name__}[/dim]"
+        cells = (f"{cls}  {card.summary}",) if narrow else (cls, card.summary)
+        table.add_row(name, *cells)
     console.print(table)
     games = " ".join(name for name in GAMES if name not in ALIASES)
     console.print(f"\n[bold]games[/bold] (train --loss)\n{games}")

@@ -274,7 +274,9 @@ def _load(
 ) -> PairSet:
     files = _most_files(train)
     if test is None and reading.hold_out:
+        whole = train
         train, test = _split(train, matched, reading.hold_out)
+        _check_rest(whole, train, reading.hold_out)
     (inputs, targets), skipped, where = _read(train, matched, reading, files)
     held_out: tuple[Images, Images] | None = None
     if test is not None:
@@ -353,6 +355,16 @@ def _split(
         stems = [sorted(set(stems[0]) & set(stems[1]))] * 2
     parts = [_cut(side, _some(names, share)) for side, names in zip(sides, stems, strict=True)]
     return (parts[0][0], parts[1][0]), (parts[0][1], parts[1][1])
+
+
+def _check_rest(whole: tuple[Source, Source], rest: tuple[Source, Source], share: float) -> None:
+    """Refuse to hold out so much of images enough that too few are left to train on."""
+    for before, after in zip(whole, rest, strict=True):
+        if len(after.files) < FEWEST_IMAGES <= len(before.files):
+            raise DataError(
+                f"--held-out {share:g} leaves {len(after.files)} of the {len(before.files)} images "
+                f"in {before.path} to train on, and at least {FEWEST_IMAGES} are needed; lower it"
+            )
 
 
 def _some(names: list[str], share: float) -> set[str]:

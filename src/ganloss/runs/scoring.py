@@ -189,6 +189,7 @@ def prepare(request: Request) -> Comparison:
     channels, side, _ = data.shape
     notes = _resized("real", request.real, side)
     if sampler is None:
+        _refuse_runs(request.fake)
         fakes = load_images(request.fake, side)
         notes += _resized("generated", request.fake, side)
         count = _count(request, data, len(fakes.images))
@@ -208,6 +209,20 @@ def prepare(request: Request) -> Comparison:
             "compares like with like",
         )
     return Comparison(request, data, features, real, fake, others, notes)
+
+
+def _refuse_runs(fake: str) -> None:
+    """Refuse a folder of runs, whose pictures of samples are no generated images."""
+    runs = sorted(
+        path.parent
+        for path in Path(fake).glob("**/status.json")
+        if path.with_name("config.yaml").is_file()
+    )
+    if runs:
+        raise UsageError(
+            f"{fake} holds {len(runs)} run(s), whose pictures show many samples at once; name one "
+            f"of them, which then makes images: {runs[-1]}"
+        )
 
 
 def _network(name: FeatureName, weights: str) -> FeatureNet | None:
