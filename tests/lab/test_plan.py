@@ -144,7 +144,7 @@ def test_terms_of_pairs_are_varied_beside_the_usual_ones():
     bare = variants_of(replace(settings, loss="none"), [], ["term.ssim=0,1"])
     assert bare[1].changes["term"] == ["l1=1", "ssim=1"]
     given = variants_of(replace(settings, term=["mse=3"]), [], ["term.ssim=0,1", "lr=1e-4,1e-3"])
-    assert given[1].name == "ssim=0, lr=1e-3"
+    assert given[1].name == "ssim=0 lr=1e-3"
     assert given[1].changes == {"loss": "ns", "term": ["mse=3", "ssim=0"], "lr": 1e-3}
 
 

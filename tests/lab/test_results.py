@@ -29,16 +29,20 @@ def row(job: str, score: object, **values: Any) -> dict[str, Any]:
 
 
 def test_the_table_is_that_of_the_finished_runs(tmp_path: Path) -> None:
-    """Scores 1 and 3: mean 2, s = √2, t(.975, 1) = 12.7062, interval 2 ± 12.7062 · √2 / √2."""
+    """Scores 1 and 3: mean 2, s = √2, t(.975, 1) = 12.7062, interval 2 ± 12.7062 · √2 / √2, of
+    which what lies below 0 is no distance. Scores 5, 6 and 7: s = 1, t(.975, 2) = 4.30265.
+    """
     found = pretended(
         tmp_path,
         {"ns": [1.0, 3.0, 8.0], "hinge": [5.0, 6.0, 7.0]},
         states={"ns-s2": "diverged"},
         pictures=False,
     )
-    ns = table(found)[0]
+    ns, hinge = table(found)
     assert (ns.runs, ns.failed, ns.mean, ns.best) == (3, 1, 2.0, 1.0)
-    assert (ns.low, ns.high) == pytest.approx((2 - 12.7062047, 2 + 12.7062047))
+    assert (ns.low, ns.high) == pytest.approx((0.0, 2 + 12.7062047))
+    half = 4.30265273 / 3**0.5
+    assert (hinge.low, hinge.high) == pytest.approx((6 - half, 6 + half))
 
 
 def test_a_variant_without_a_score_has_no_mean_and_every_interval(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ class Variant:
         name: as the report calls it, e.g. ``"hinge"`` or ``"ssim=1"``.
         changes: settings in which it differs.
 
-    >>> Variant("r3gan, lr=1e-4", {"loss": "r3gan", "lr": 1e-4}).changes["lr"]
+    >>> Variant("r3gan lr=1e-4", {"loss": "r3gan", "lr": 1e-4}).changes["lr"]
     0.0001
     """
 
@@ -384,7 +384,7 @@ def variants_of(
     >>> from ganloss.runs.settings import GenerateSettings
     >>> found = variants_of(GenerateSettings(data="x"), ["vanilla", "r3gan"], ["lr=1e-4,2e-4"])
     >>> [variant.name for variant in found]
-    ['ns, lr=1e-4', 'ns, lr=2e-4', 'r3gan, lr=1e-4', 'r3gan, lr=2e-4']
+    ['ns lr=1e-4', 'ns lr=2e-4', 'r3gan lr=1e-4', 'r3gan lr=2e-4']
     """
     names = [_known(name) for name in losses]
     if not names:
@@ -393,7 +393,7 @@ def variants_of(
     for loss in names:
         for words, changes in combinations(settings, loss, vary):
             label = [loss] if len(names) > 1 or not vary else []
-            found.append(Variant(", ".join(label + words), {"loss": loss, **changes}))
+            found.append(Variant(" ".join(label + words), {"loss": loss, **changes}))
     return tuple(found)
 
 
@@ -446,7 +446,7 @@ def _rotated(variants: Sequence[Variant], by: int) -> Iterator[Variant]:
 def file_name(name: str) -> str:
     """A name that every file system takes.
 
-    >>> file_name("r3gan, lr=1e-4")
+    >>> file_name("r3gan lr=1e-4")
     'r3gan-lr=1e-4'
     """
     return re.sub(r"[^\w.=+-]+", "-", name).strip("-.")[:80] or "x"

@@ -197,6 +197,8 @@ def _line(variant: str, rows: Sequence[Row]) -> Line:
     rows = [row for row in rows if row["variant"] == variant]
     values = numbers(rows, "score")
     mean, low, high = mean_and_interval(values) if values else (None, -math.inf, math.inf)
+    if math.isfinite(low) and min(values) >= 0:
+        low = max(low, 0.0)  # distances and errors are never below 0
     return Line(
         variant,
         len(rows),

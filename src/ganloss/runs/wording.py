@@ -48,13 +48,9 @@ def samples(count: int, shape: Sequence[int]) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Write names in a row; semicolons part those that hold commas themselves.
+    """Write names in a row.
 
-    >>> listed(["ns"]), listed(["ns", "hinge", "r3gan"]), listed(["ns, lr=1", "ns, lr=2", "lsgan"])
-    ('ns', 'ns, hinge and r3gan', 'ns, lr=1; ns, lr=2; and lsgan')
+    >>> listed(["ns"]), listed(["ns", "hinge", "r3gan"])
+    ('ns', 'ns, hinge and r3gan')
     """
-    if len(names) < 2:
-        return "".join(names)
-    if any(", " in name for name in names):
-        return f"{'; '.join(names[:-1])}; and {names[-1]}"
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
