@@ -1,6 +1,8 @@
 """Mistakes people make with GAN losses: each raises, and the sentence says how to mend it."""
 
 import inspect
+import re
+from typing import Any
 
 import pytest
 import torch
@@ -35,6 +37,23 @@ def test_the_controller_of_a_pair_takes_names_as_well():
         control.discriminator(scores(4), scores(4))
     with pytest.raises(TypeError, match=r"Control takes these arguments by name.*generator\("):
         control.generator(scores(4))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (gl.Minimax().value, "value(real=..., fake=...)"),
+        (gl.Wasserstein().distance, "distance(real=..., fake=...)"),
+        (gl.FeatureMatching(), "loss(fake=..., real=...)"),
+        (gl.MeanFeatureMatching(), "loss(fake=..., real=...)"),
+        (gl.PatchNCE(), "loss(fake=..., real=...)"),
+        (gl.CycleConsistency(), "loss(real_a=..., real_b=..., a_to_b=..., b_to_a=...)"),
+        (gl.Identity(), "loss(real_a=..., real_b=..., a_to_b=..., b_to_a=...)"),
+    ],
+)
+def test_matching_and_translation_take_names_as_well(call: Any, words: str):
+    with pytest.raises(TypeError, match=f"takes these arguments by name.*: {re.escape(words)}$"):
+        call(scores(4), scores(4))
 
 
 def test_what_says_so_leaves_the_signature_to_be_read():

@@ -5,7 +5,10 @@ entry per scale. The value of a sample is the mean over its elements, summed ove
 checks read metadata only, so they never wait for a device.
 """
 
-from typing import Literal, TypeAlias, get_args
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
+from typing import Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
 import torch
 from torch import Tensor
@@ -13,7 +16,43 @@ from torch import Tensor
 Scores: TypeAlias = Tensor | list[Tensor]
 Reduction: TypeAlias = Literal["mean", "sum", "none"]
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _HALF = (torch.float16, torch.bfloat16)
+
+
+def named(call: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Decorate a method with keyword-only arguments, to say how it is called.
+
+    Python itself would say only how many positional arguments there may be.
+
+    >>> class Loss:
+    ...     @named("generator(fake=...)")
+    ...     def generator(self, *, fake): return fake
+    >>> Loss().generator(fake=3)
+    3
+    >>> Loss().generator(3)
+    Traceback (most recent call last):
+    TypeError: Loss takes these arguments by name, so that none can be swapped: generator(fake=...)
+    """
+
+    def decorate(method: Callable[P, T]) -> Callable[P, T]:
+        arguments = signature(method).parameters.values()
+        most = sum(a.kind is a.POSITIONAL_OR_KEYWORD for a in arguments)
+
+        @wraps(method)
+        def called(*positional: P.args, **by_name: P.kwargs) -> T:
+            if positional[most:]:
+                raise TypeError(
+                    f"{type(positional[0]).__name__} takes these arguments by name, so that none "
+                    f"can be swapped: {call}"
+                )
+            return method(*positional, **by_name)
+
+        return called
+
+    return decorate
 
 
 def check_tensor(value: object, name: str) -> Tensor:

@@ -81,7 +81,7 @@ def test_cycle_and_identity_of_linear_maps():
 
 def test_swapped_generators_cannot_be_passed_by_position():
     for term in (gl.CycleConsistency(), gl.Identity()):
-        with pytest.raises(TypeError, match="positional argument"):
+        with pytest.raises(TypeError, match="takes these arguments by name"):
             term(A, B, MAPS["b_to_a"], MAPS["a_to_b"])
 
 

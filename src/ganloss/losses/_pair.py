@@ -1,10 +1,7 @@
 """The pair: both players' losses in one value, checked, scaled and reduced once for all."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from functools import wraps
-from inspect import signature
-from typing import ClassVar, ParamSpec, TypeAlias, TypeVar, final
+from typing import ClassVar, TypeAlias, final
 
 from torch import Tensor, nn
 
@@ -16,6 +13,7 @@ from ganloss._scores import (
     check_reduction,
     check_same_scales,
     check_weight,
+    named,
     per_sample,
     reduce,
     scales,
@@ -23,42 +21,6 @@ from ganloss._scores import (
 
 #: Elementwise losses of the real and of the fake scores of one scale; None: that side is absent.
 Sides: TypeAlias = tuple[Tensor | None, Tensor | None]
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def named(call: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Decorate a method with keyword-only arguments, to say how it is called.
-
-    Python itself would say only how many positional arguments there may be.
-
-    >>> class Loss:
-    ...     @named("generator(fake=...)")
-    ...     def generator(self, *, fake): return fake
-    >>> Loss().generator(fake=3)
-    3
-    >>> Loss().generator(3)
-    Traceback (most recent call last):
-    TypeError: Loss takes these arguments by name, so that none can be swapped: generator(fake=...)
-    """
-
-    def decorate(method: Callable[P, T]) -> Callable[P, T]:
-        arguments = signature(method).parameters.values()
-        most = sum(a.kind is a.POSITIONAL_OR_KEYWORD for a in arguments)
-
-        @wraps(method)
-        def called(*positional: P.args, **by_name: P.kwargs) -> T:
-            if positional[most:]:
-                raise TypeError(
-                    f"{type(positional[0]).__name__} takes these arguments by name, so that none "
-                    f"can be swapped: {call}"
-                )
-            return method(*positional, **by_name)
-
-        return called
-
-    return decorate
 
 
 class GANLoss(ABC):

@@ -7,7 +7,7 @@ from typing import final
 from torch import Tensor
 from torch.nn.functional import relu
 
-from ganloss._scores import Scores, softplus
+from ganloss._scores import Scores, named, softplus
 from ganloss._settings import check_settings
 from ganloss.losses._pair import ElementwisePair
 
@@ -65,6 +65,7 @@ class Minimax(ElementwisePair):
         """Give -softplus(score)."""
         return -softplus(scores)
 
+    @named("value(real=..., fake=...)")
     def value(self, *, real: Scores, fake: Scores) -> Tensor:
         """Value V(D, G) of the game, which the discriminator maximises; at most 0.
 
@@ -206,6 +207,7 @@ class Wasserstein(ElementwisePair):
         """Give -score."""
         return -scores
 
+    @named("distance(real=..., fake=...)")
     def distance(self, *, real: Scores, fake: Scores) -> Tensor:
         """Estimate W = E D(x) - E D(G(z)); a lower bound for a 1-Lipschitz critic.
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import normalize, relu
 
 from ganloss._processes import gathered
-from ganloss._scores import check_tensor, per_sample, scales
+from ganloss._scores import check_tensor, named, per_sample, scales
 from ganloss._settings import check_settings
 from ganloss.losses._pair import ElementwisePair, PairController
 
@@ -268,6 +268,7 @@ class BoundaryEquilibriumControl(PairController):
             drift = self._settings.gamma * self._mean(real, "real") - self._mean(fake, "fake")
             self.k.copy_((self.k + self._settings.rate * drift).clamp(0, 1))
 
+    @named("convergence(real=..., fake=...)")
     def convergence(self, *, real: Scores, fake: Scores) -> Tensor:
         r"""Give the global measure :math:`E\,D(x) + |\gamma\, E\,D(x) - E\,D(G(z))|`.
 

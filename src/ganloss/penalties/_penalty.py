@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganloss._random import Draws
-from ganloss._scores import not_strided
-from ganloss.losses._pair import named
+from ganloss._scores import named, not_strided
 
 
 class Penalty(ABC):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeAlias, final
 
 from torch import Tensor
 
-from ganloss._scores import check_same_shape, check_tensor, check_trailing_shapes
+from ganloss._scores import check_same_shape, check_tensor, check_trailing_shapes, named
 from ganloss.terms._networks import FeatureTerm
 from ganloss.terms._term import Term, product
 from ganloss.terms.pixel import MSE
@@ -202,6 +202,7 @@ class FeatureMatching:
     tensor(6.)
     """
 
+    @named("loss(fake=..., real=...)")
     def __call__(self, *, fake: Maps, real: Maps) -> Tensor:
         """Sum over discriminators and layers, a 0-d tensor.
 
@@ -260,6 +261,7 @@ class MeanFeatureMatching:
 
     batch_statistic: ClassVar[bool] = True
 
+    @named("loss(fake=..., real=...)")
     def __call__(self, *, fake: Tensor | Maps, real: Tensor | Maps) -> Tensor:
         """Sum over layers, a 0-d tensor.
 

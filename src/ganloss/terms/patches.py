@@ -6,7 +6,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from ganloss._scores import check_same_shape, check_tensor
+from ganloss._scores import check_same_shape, check_tensor, named
 from ganloss._settings import check_settings
 from ganloss.terms._term import Term, check_positive, directions, product
 
@@ -58,6 +58,7 @@ class PatchNCE:
         check_settings(self)
         check_positive(self.temperature, "temperature", "0.07 in the paper")
 
+    @named("loss(fake=..., real=...)")
     def __call__(self, *, fake: list[Tensor], real: list[Tensor]) -> Tensor:
         """Sum over layers, a 0-d tensor.
 

@@ -6,7 +6,7 @@ from typing import TypeAlias, final
 
 from torch import Tensor
 
-from ganloss._scores import check_same_shape, check_tensor
+from ganloss._scores import check_same_shape, check_tensor, named
 from ganloss.terms._term import Term
 from ganloss.terms.pixel import L1
 
@@ -56,6 +56,7 @@ class CycleConsistency:
     def __post_init__(self) -> None:
         _check_criterion(self.criterion)
 
+    @named("loss(real_a=..., real_b=..., a_to_b=..., b_to_a=...)")
     def __call__(
         self,
         *,
@@ -132,6 +133,7 @@ class Identity:
     def __post_init__(self) -> None:
         _check_criterion(self.criterion)
 
+    @named("loss(real_a=..., real_b=..., a_to_b=..., b_to_a=...)")
     def __call__(
         self, *, real_a: Tensor, real_b: Tensor, a_to_b: Generator, b_to_a: Generator
     ) -> Tensor:
