@@ -1,6 +1,7 @@
 """Exported generators: they come back to the bit, and what is damaged or foreign is said."""
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,48 @@ def test_it_is_ready_for_use_and_not_for_training(tmp_path: Path) -> None:
     loaded = load_generator(tmp_path)
     assert not loaded.training
     assert not any(p.requires_grad for p in loaded.parameters())
+
+
+@pytest.mark.parametrize(
+    ("classes", "wrong", "words"),
+    [
+        (0, [torch.zeros(2, 7)], r"\[2, 7\]; this generator takes \(N, 32\), e\.g\. torch.randn\("),
+        (0, [torch.zeros(32)], r"\[32\]; this generator takes \(N, 32\)"),
+        (3, [torch.zeros(2, 7), torch.tensor([0, 1])], r"takes \(N, 32\)"),
+        (0, [torch.zeros(2, 32), torch.tensor([0, 1])], r"no classes: call it as G\(z\)"),
+        (3, [torch.zeros(2, 32)], r"3 classes: call it as G\(z, labels\)"),
+        (3, [torch.zeros(2, 32), torch.tensor([0])], r"\[1\] .*one class each, .* 0 to 2: \(2,\)"),
+        (3, [torch.zeros(2, 32), torch.zeros(2)], "dtype torch.float32; 2 latents need"),
+    ],
+)
+def test_wrong_inputs_are_told_with_those_expected(
+    classes: int, wrong: list[Any], words: str, tmp_path: Path
+) -> None:
+    exported(tmp_path, Description((1, 8, 8), 32, classes))
+    loaded = load_generator(tmp_path)
+    with pytest.raises((TypeError, ValueError), match=words):
+        loaded(*wrong)
+
+
+@pytest.mark.parametrize("network", ["resnet", "unet", "sr"])
+def test_images_of_other_channels_are_told_with_those_expected(network: Any, tmp_path: Path):
+    translator = Translator(network, 3, 3, width=4, depth=1)
+    about = Description((3, 16, 16), 0, translator=translator, tile=8)
+    write_export(tmp_path, about, translator.build())
+    loaded = load_generator(tmp_path)
+    for shape in ((1, 1, 8, 8), (3, 8, 8)):
+        with pytest.raises(ValueError, match=r"this generator takes \(N, 3, H, W\), floating"):
+            loaded(torch.zeros(shape))
+
+
+def test_generators_can_still_be_scripted(tmp_path: Path) -> None:
+    exported(tmp_path, Description((1, 8, 8), 32, 3))
+    inputs = torch.zeros(2, 32), torch.tensor([0, 1])
+    loaded = load_generator(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch has successors for it
+        scripted = torch.jit.script(loaded)
+    assert torch.equal(scripted(*inputs), loaded(*inputs))
 
 
 def test_both_ways_of_a_translation(tmp_path: Path) -> None:

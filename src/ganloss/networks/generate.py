@@ -47,11 +47,33 @@ class Generator(nn.Module):
         return self.latent * (2 if self.classes else 1)
 
     def join(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        """Append the class's vector to the latent."""
+        """Append the class's vector to the latent.
+
+        Raises:
+            TypeError: labels are missing, or there are no classes.
+            ValueError: latents or labels have another shape.
+
+        >>> Generator(latent=4, classes=0).join(torch.zeros(2, 3), None)
+        Traceback (most recent call last):
+        ValueError: latents have the shape [2, 3]; this generator takes (N, 4), ...
+        """
+        if z.dim() != 2 or z.shape[1] != self.latent:
+            raise ValueError(
+                f"latents have the shape {list(z.shape)}; this generator takes (N, {self.latent}), "
+                f"e.g. torch.randn(16, {self.latent})"
+            )
         if self.embed is None:
+            if labels is not None:
+                raise TypeError("this generator has no classes: call it as G(z)")
             return z
         if labels is None:
             raise TypeError(f"this generator has {self.classes} classes: call it as G(z, labels)")
+        if labels.dim() != 1 or labels.shape[0] != z.shape[0] or labels.is_floating_point():
+            raise ValueError(
+                f"labels have the shape {list(labels.shape)} and the dtype {labels.dtype}; "
+                f"{z.shape[0]} latents need one class each, whole numbers from 0 to "
+                f"{self.classes - 1}: ({z.shape[0]},)"
+            )
         return torch.cat([z, self.embed(labels)], 1)
 
 

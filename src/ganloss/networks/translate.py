@@ -83,6 +83,7 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images ``(N, inputs, H, W)`` to images ``(N, outputs, H, W)`` in [-1, 1]."""
+        _check_images(x, self.first.in_channels)
         height, width = x.shape[2:]
         x = leaky_relu(self.first(_padded(x, self._multiple)), 0.2)
         skips: list[Tensor] = []
@@ -137,6 +138,7 @@ class ResNetGenerator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images ``(N, inputs, H, W)`` to images ``(N, outputs, H, W)`` in [-1, 1]."""
+        _check_images(x, self.first.in_channels)
         height, width = x.shape[2:]
         x = relu(self._after(self.first(_reflected(_padded(x, 4), 3))))
         for convolve in self.down:
@@ -173,6 +175,7 @@ class SuperResolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images ``(N, C, H, W)`` to ``(N, C, scale·H, scale·W)``."""
+        _check_images(x, self.first.in_channels)
         features = first = relu(self.first(x))
         for block in self.blocks:
             features = block(features)
@@ -252,6 +255,14 @@ class _Residual(nn.Module):
         change = relu(_normalised(change) if self._normalise else change)
         change = self.second(change)
         return x + (_normalised(change) if self._normalise else change)
+
+
+def _check_images(x: Tensor, channels: int) -> None:
+    if x.dim() != 4 or x.shape[1] != channels:
+        raise ValueError(
+            f"images have the shape {list(x.shape)}; this generator takes (N, {channels}, H, W), "
+            "floating point in [-1, 1]"
+        )
 
 
 def _normalised(x: Tensor) -> Tensor:
