@@ -268,9 +268,9 @@ def _try(plan: "Plan") -> None:
 def _describe(plan: "Plan") -> str:
     """The plan as a dry run shows it."""
     from ganloss.cli._comparing import in_lines
+    from ganloss.runs.dry import flags_of
 
-    first = next(job for job in plan.jobs())
+    first = plan.jobs()[0].settings
     return "\n".join(
-        [*in_lines(plan), f"{'try one':<9}ganloss train {plan.settings.task} -n "
-         f"--data {plan.settings.data} --loss {first.settings.loss}"]
-    )  # fmt: skip
+        [*in_lines(plan), f"{'try one':<9}ganloss train {first.task} -n {flags_of(first)}"]
+    )

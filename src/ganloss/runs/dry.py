@@ -1,5 +1,6 @@
 """A dry run: what would be trained, on what, how long it would take, and how much space."""
 
+import shlex
 import statistics
 import sys
 import tempfile
@@ -41,7 +42,7 @@ def describe(settings: RunSettings) -> str:
     disk = _disk(settings, fixed_bytes + 2 * snap_bytes * _snaps(run))
     lines = [*_what(run), *_cost(run, per_step, per_snap)]
     lines += [("memory", _memory(run, trained - before)), ("disk", disk)]
-    lines += [("flags", f"{' '.join(_changed(settings))}, everything else as in --help")]
+    lines += [("flags", f"{flags_of(settings)}, everything else as in --help")]
     return "\n".join(f"{word:<10}{text}" for word, text in lines if text)
 
 
@@ -163,17 +164,21 @@ def _peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _changed(settings: RunSettings) -> list[str]:
-    """Settings that are not the default, as flags."""
+def flags_of(settings: RunSettings) -> str:
+    """Settings that are not the default, as they would be typed.
+
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> flags_of(GenerateSettings(data="my photos", steps=10, cond=True, penalty=["gp=1", "r1=2"]))
+    "--data 'my photos' --steps 10 --penalty gp=1 --penalty r1=2 --cond"
+    """
     defaults = type(settings)()
-    names = [f.name for f in fields(settings)]
-    values = {name: getattr(settings, name) for name in names}
-    return [
-        f"--{name.replace('_', '-')} {item}"
+    values = {f.name: getattr(settings, f.name) for f in fields(settings)}
+    return " ".join(
+        f"--{name.replace('_', '-')}{'' if item is True else ' ' + shlex.quote(str(item))}"
         for name, value in values.items()
         if value != getattr(defaults, name)
         for item in (value if isinstance(value, list) else [value])  # pyright: ignore
-    ]
+    )
 
 
 def _short(seconds: float) -> str:
