@@ -1,6 +1,8 @@
 """Folders and zips of small pictures in every layout."""
 
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -46,3 +48,40 @@ def every_kind(folder: Path) -> int:
     colour.convert("CMYK").save(folder / "print.tif")
     colour.save(folder / "日本 é & <b>.png")
     return len(list(folder.iterdir()))
+
+
+def write_deep(levels: np.ndarray, path: Path) -> None:
+    """Write ``(H, W, 1, 3 or 4)`` of 16 bits as PNG or TIFF; Pillow writes gray ones alone."""
+    path.write_bytes(_png(levels) if path.suffix == ".png" else _tiff(levels))
+
+
+def _png(levels: np.ndarray) -> bytes:
+    height, width, channels = levels.shape
+    kind = {1: 0, 3: 2, 4: 6}[channels]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in levels)
+    header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in parts
+    )
+
+
+def _tiff(levels: np.ndarray) -> bytes:
+    """TIFF 6.0: a header, one directory of tags, the depths, and all rows in one strip."""
+    height, width, channels = levels.shape
+    pixels = levels.astype("<u2").tobytes()
+    tags = {
+        256: [width], 257: [height], 258: [16] * channels, 259: [1], 262: [1 + (channels > 1)],
+        273: [0], 277: [channels], 278: [height], 279: [len(pixels)],
+    } | ({338: [2]} if channels == 4 else {})  # fmt: skip
+    depths = 8 + 2 + 12 * len(tags) + 4
+    tags[273] = [depths + 2 * channels]
+    directory = b"".join(
+        struct.pack("<HHII", tag, 4, 1, values[0])
+        if len(values) == 1
+        else struct.pack("<HHII", tag, 3, len(values), depths)
+        for tag, values in tags.items()
+    )
+    start = struct.pack("<2sHIH", b"II", 42, 8, len(tags))
+    return start + directory + bytes(4) + struct.pack(f"<{channels}H", *tags[258]) + pixels

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from data.folders import fill
+from data.folders import fill, write_deep
 from ganloss._errors import DataError, UsageError
 from ganloss.data import decode
 from ganloss.data.decode import Fit, Header
@@ -84,6 +84,32 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     assert upright[4:].min() == 255
 
 
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_file_says_itself_how_deep_it_is(
+    depth: int, channels: int, suffix: str, tmp_path: Path
+) -> None:
+    """Pillow opens colour of 16 bits as it opens colour of 8."""
+    levels = np.zeros((4, 6, channels), f"uint{depth}")
+    path = tmp_path / f"x.{suffix}"
+    if depth == 16:
+        write_deep(levels, path)
+    else:
+        Image.fromarray(levels[..., 0] if channels == 1 else levels).save(path)
+    header = decode.read_header(list_images(tmp_path).files[0])
+    mode = {1: "I;16" if depth == 16 else "L", 3: "RGB", 4: "RGBA"}[channels]
+    assert header == (6, 4, mode, depth)
+    assert header.deep is (depth == 16)
+    assert header.transparent is (channels == 4)
+
+
+@pytest.mark.parametrize(("kind", "mode"), [(np.float32, "F"), (np.int32, "I")])
+def test_other_gray_is_deep_too(kind: type, mode: str, tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((4, 6), kind)).save(tmp_path / "x.tif")
+    assert decode.read_header(list_images(tmp_path).files[0]) == (6, 4, mode, 32)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_size_before_reading_is_that_of_the_upright_image(
     orientation: int, tmp_path: Path
@@ -94,7 +120,7 @@ def test_the_size_before_reading_is_that_of_the_upright_image(
     Image.new("RGB", (12, 20)).save(tmp_path / "x.png", exif=exif)
     (file,) = list_images(tmp_path).files
     expected = (20, 12) if orientation >= 5 else (12, 20)
-    assert decode.read_header(file) == (*expected, "RGB")
+    assert decode.read_header(file) == (*expected, "RGB", 8)
     assert decode.read_upright(file).size == expected
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.folders import fill, zipped
+from data.folders import fill, write_deep, zipped
 from ganloss._errors import DataError
 from ganloss.data.images import load_images
 from ganloss.data.pairs import load_pairs
@@ -64,7 +64,7 @@ def one_copy(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "what", "examples"),
     [
-        (tiny, "2 images are smaller than 8 px", ("low.png", "narrow.png")),
+        (tiny, "2 images are smaller than 8 px, and will be enlarged", ("low.png", "narrow.png")),
         (long, "2 images are over 4 times as long as wide", ("high.png", "wide.png")),
         (
             transparent,
@@ -108,9 +108,9 @@ def test_damaged_pixels_stop_the_check_where_they_stop_training(
     assert trains(load_images, tmp_path) is not stops
 
 
-def trains(load: Callable[[str, int], object], folder: Path) -> bool:
+def trains(load: Callable[[str, int], object], folder: Path, size: int = 8) -> bool:
     try:
-        load(str(folder), 8)
+        load(str(folder), size)
     except DataError:
         return False
     return True
@@ -198,3 +198,48 @@ def test_the_default_size_is_a_power_of_two_below_the_short_side_and_the_largest
     """Of 150 × 130 the short side is 130, and 128 the largest power of two below."""
     fill(tmp_path, 8, size=130, width=150)
     assert survey(tmp_path, largest).image_size == size
+
+
+def test_kinds_of_pixels_are_counted_by_their_depth(tmp_path: Path) -> None:
+    fill(tmp_path, 8)
+    for suffix in ("png", "tif"):
+        write_deep(np.zeros((16, 16, 3), np.uint16), tmp_path / f"colour.{suffix}")
+        write_deep(np.zeros((16, 16, 4), np.uint16), tmp_path / f"clear.{suffix}")
+        write_deep(np.zeros((16, 16, 1), np.uint16), tmp_path / f"gray.{suffix}")
+    Image.fromarray(np.zeros((16, 16), np.float32)).save(tmp_path / "float.tif")
+    Image.fromarray(np.zeros((16, 16), np.int32)).save(tmp_path / "integers.tif")
+    assert survey(tmp_path).formats == {
+        "colour": 8,
+        "16-bit colour": 2,
+        "16-bit colour with transparency": 2,
+        "16-bit gray": 2,
+        "floating-point gray": 1,
+        "32-bit gray": 1,
+    }
+
+
+def test_a_tiny_image_does_not_make_the_suggested_size_tiny(tmp_path: Path) -> None:
+    fill(tmp_path, 8, size=100)
+    picture(0, 1, 1).save(tmp_path / "dot.png")
+    found = survey(tmp_path)
+    assert found.image_size == 64
+    assert said(tmp_path) == {"1 image is smaller than 8 px, and will be enlarged": ("dot.png",)}
+    assert trains(load_images, tmp_path, found.image_size)
+
+
+def test_the_suggested_size_is_that_of_tiny_images_among_themselves(tmp_path: Path) -> None:
+    fill(tmp_path, 9, size=7)
+    assert survey(tmp_path).image_size == 8
+
+
+@pytest.mark.parametrize(
+    ("trained", "others"), [(["train"], ["test"]), (["trainA", "trainB"], ["testA"])]
+)
+def test_the_suggested_size_is_that_of_the_images_that_are_trained_on(
+    trained: list[str], others: list[str], tmp_path: Path
+) -> None:
+    for name in trained:
+        fill(tmp_path / name, 8, size=32)
+    for name in others:
+        fill(tmp_path / name, 12, size=16)
+    assert survey(tmp_path).image_size == 32

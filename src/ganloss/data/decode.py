@@ -1,6 +1,6 @@
 """One image file as pixels: upright, 8-bit, gray or RGB, of the size that is wanted."""
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,11 @@ Fit = Literal["crop", "pad", "stretch"]
 UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, MemoryError)
 
 _GRAY_MODES = ("1", "L", "I;16", "I;16B", "I;16L", "I;16N", "I", "F")
-_SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
-_ORIENTATION = 0x0112
+#: Kinds of gray that have more than 8 bits in Pillow's memory too.
+DEEP_GRAY = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+_TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
+_ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 258
+_PNG_START = 26  # bytes of a PNG up to its bits and its kind of colour
 
 
 class Header(NamedTuple):
@@ -28,23 +31,37 @@ class Header(NamedTuple):
         width: of the upright image.
         height: of the upright image.
         mode: Pillow's name of the kind of pixels.
+        bits: of each channel in the file; of colour, Pillow gives 8 even where there are more.
 
     >>> Header(640, 480, "LA").gray, Header(640, 480, "RGB").gray
     (False, False)
+    >>> Header(640, 480, "RGBA", bits=16).deep, Header(640, 480, "RGBA").transparent
+    (True, True)
     """
 
     width: int
     height: int
     mode: str
+    bits: int = 8
 
     @property
     def gray(self) -> bool:
         """Whether it is read as one channel."""
         return self.mode in _GRAY_MODES
 
+    @property
+    def deep(self) -> bool:
+        """Whether its channels have more than 8 bits."""
+        return self.bits > 8
+
+    @property
+    def transparent(self) -> bool:
+        """Whether it says how opaque its pixels are."""
+        return self.mode in _TRANSPARENT
+
 
 def read_header(file: ImageFile) -> Header:
-    """Read size and mode.
+    """Read size, mode and depth.
 
     Raises:
         OSError, ValueError, SyntaxError: the file is no image, or far too large.
@@ -56,15 +73,34 @@ def read_header(file: ImageFile) -> Header:
     >>> with TemporaryDirectory() as folder:
     ...     Image.new("L", (40, 48)).save(Path(folder) / "a.png")
     ...     read_header(list_images(Path(folder)).files[0])
-    Header(width=40, height=48, mode='L')
+    Header(width=40, height=48, mode='L', bits=8)
     """
-    with file.open() as stream, opened(stream) as image:
+    with file.open() as stream:
+        start = stream.read(_PNG_START)
+        stream.seek(0)
+        return _header_of(start, stream)
+
+
+def _header_of(start: bytes, stream: object) -> Header:
+    with opened(stream) as image:
         turned = image.getexif().get(_ORIENTATION, 1) >= 5
         width, height = image.size[::-1] if turned else image.size
         mode = image.mode
         if image.has_transparency_data:  # in modes of their own, or said beside the pixels
             mode = {"L": "LA", "P": "PA", "RGB": "RGBA"}.get(mode, mode)
-        return Header(width, height, mode)
+        return Header(width, height, mode, _bits(start, image))
+
+
+def _bits(start: bytes, image: "Image.Image") -> int:
+    """Bits of each channel: as a PNG or TIFF says itself, since Pillow's mode does not."""
+    tags: Any = getattr(image, "tag_v2", {})  # of a TIFF
+    if _BITS_PER_SAMPLE in tags:
+        return max(tags[_BITS_PER_SAMPLE])
+    if start[:8] == b"\x89PNG\r\n\x1a\n":
+        return start[24]
+    if image.mode in ("I", "F"):
+        return 32
+    return 16 if image.mode in DEEP_GRAY else 8
 
 
 def read_upright(file: ImageFile) -> "Image.Image":
@@ -157,16 +193,28 @@ def _eight_bit(image: "Image.Image") -> "Image.Image":
     """Convert any mode to 8-bit gray or RGB."""
     from PIL import Image
 
-    if image.mode in _SIXTEEN_BIT:
-        values = np.asarray(image, dtype=np.float64)
-        if not np.isfinite(values).all():
-            raise ValueError("some of its pixels are not finite numbers")
-        levels = values / white_of(image.mode, float(values.max())) * 255
-        return Image.fromarray(np.clip(levels, 0, 255).round().astype(np.uint8))
+    if image.mode in DEEP_GRAY:
+        return Image.fromarray((deep_gray(image) * 255).round().astype(np.uint8))
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
+
+
+def deep_gray(image: "Image.Image") -> np.ndarray:
+    """Give gray of more than 8 bits as float64 ``(H, W)``, from 0 for black to 1 for white.
+
+    Raises:
+        ValueError: a pixel is NaN or infinite.
+
+    >>> from PIL import Image
+    >>> deep_gray(Image.fromarray(np.array([[-1.0, 0.25, 1.0]], np.float32)))
+    array([[0.  , 0.25, 1.  ]])
+    """
+    values = np.asarray(image, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("some of its pixels are not finite numbers")
+    return np.clip(values / white_of(image.mode, float(values.max())), 0, 1)
 
 
 def white_of(mode: str, brightest: float) -> float:

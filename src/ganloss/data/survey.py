@@ -47,7 +47,7 @@ class Survey:
         sizes: how often each width and height occurs, the most frequent first.
         formats: how often each kind of pixels occurs.
         oddities: the most serious first.
-        image_size: the default of ``--image-size``.
+        image_size: what to train at: the default of ``--image-size``, were there no tiny images.
         pairs: images with a partner of the same name in the other domain.
 
     >>> few = Oddity("only 3 images", stops=True)
@@ -104,9 +104,32 @@ def survey(path: Path, largest: int = 64, workers: int = 4) -> Survey:
         sizes=dict(Counter((h.width, h.height) for h in readable).most_common()),
         formats=dict(Counter(_format(h) for h in readable).most_common()),
         oddities=tuple(sorted(oddities, key=lambda oddity: not oddity.stops)),
-        image_size=default_size(readable, largest),
+        image_size=_image_size(source, headers, kind, largest),
         pairs=pairs,
     )
+
+
+def _image_size(source: Source, headers: Sequence[Header | str], kind: Kind, largest: int) -> int:
+    """Size that fits the images that are trained on, without the tiny ones.
+
+    Those are named as odd: among fewer than ten images, one would make all of them tiny.
+    """
+    trained = _trained_on(source, kind)
+    pairs = zip(source.files, headers, strict=True)
+    found = [h for file, h in pairs if isinstance(h, Header) and file.name.startswith(trained)]
+    large = [header for header in found if not _tiny(header)]
+    return default_size(large or found, largest)
+
+
+def _trained_on(source: Source, kind: Kind) -> tuple[str, ...]:
+    """How the names of the files begin that are trained on."""
+    if kind == "domains":
+        return tuple(f"{domain}/" for domain in DOMAINS)
+    return ("",) if training_part(source) is source else ("train/",)
+
+
+def _tiny(header: Header) -> bool:
+    return min(header.width, header.height) < _TINY
 
 
 def _counts(source: Source, kind: Kind) -> dict[str, int]:
@@ -124,7 +147,7 @@ def _counts(source: Source, kind: Kind) -> dict[str, int]:
 def _format(header: Header) -> str:
     words = {
         "1": "black and white",
-        "L": "gray",
+        "F": "floating-point gray",
         "LA": "gray with transparency",
         "P": "palette",
         "PA": "palette with transparency",
@@ -132,7 +155,8 @@ def _format(header: Header) -> str:
         "RGBA": "colour with transparency",
         "CMYK": "CMYK",
     }
-    return words.get(header.mode, "16-bit gray" if header.gray else header.mode)
+    word = words.get(header.mode, "gray" if header.gray else header.mode)
+    return f"{header.bits}-bit {word}" if header.deep and header.mode != "F" else word
 
 
 def _few(source: Source, kind: Kind) -> list[Oddity]:
@@ -178,13 +202,11 @@ def _shapes(source: Source, headers: Sequence[Header | str], kind: Kind) -> list
     grays = [name for name, h in found if h.gray]
     mixed = kind != "domains" and len(grays) < len(found)  # domains may differ
     groups = {
-        f"smaller than {_TINY} px": [name for name, (a, _) in sides.items() if a < _TINY],
+        f"smaller than {_TINY} px, and will be enlarged": [name for name, h in found if _tiny(h)],
         f"over {_LONG:.0f} times as long as wide": [
             name for name, (a, b) in sides.items() if b > _LONG * a
         ],
-        "transparent in places, which will be white": [
-            name for name, h in found if h.mode in ("RGBA", "LA", "PA")
-        ],
+        "transparent in places, which will be white": [name for name, h in found if h.transparent],
         "gray among colour ones, and will be colour": grays if mixed else [],
     }
     return [
