@@ -3,7 +3,6 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,12 +12,13 @@ _HELP = """\
 Translate images with the generator of a paired or unpaired run: a folder in, a folder out, with
 the same names. Images larger than a tile are translated in overlapping tiles that fade into each
 other, so memory does not grow with the image's network. Transparency is kept; so are 16 bits of
-gray images, where the result is gray.
+gray images, where the result is gray. One image file may have its result named: --out new.png.
 
   ganloss translate runs/00000-ns-sketches-s0 ./photos
   ganloss translate runs/00001-lsgan-sketches-s0 ./sketches --direction BtoA --out ./coloured
 """
-_SECONDS_BETWEEN_LINES = 5.0
+#: Seconds between two lines of progress, on a terminal and where the lines are kept.
+_ON_A_TERMINAL, _ELSEWHERE = 5.0, 30.0
 
 
 class _Parser(argparse.ArgumentParser):
@@ -27,7 +27,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def run(arguments: list[str]) -> int:
-    """Run ``ganloss translate RUN IMAGES [--out DIR] [--direction BtoA] [--tile N]``.
+    """Run ``ganloss translate RUN IMAGES [--out DIR] [--direction BtoA] [--tile N] [--resume]``.
 
     >>> run(["no-such-run", "photos"])
     Traceback (most recent call last):
@@ -51,7 +51,11 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(
         "--eight-bit", action="store_true", help="write 16-bit images with 8 where it must be"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace earlier results")
+    earlier = parser.add_mutually_exclusive_group()
+    earlier.add_argument("--overwrite", action="store_true", help="replace earlier results")
+    earlier.add_argument(
+        "--resume", action="store_true", help="keep earlier results, and translate the others"
+    )
     options = parser.parse_args(arguments)
     if options.tile is not None and options.tile < 8:
         raise UsageError(f"--tile is {options.tile}; at least 8 pixels are needed")
@@ -61,35 +65,54 @@ def run(arguments: list[str]) -> int:
     from ganloss.runs.translating import Translation
 
     translation = Translation.load(options.run, backward=options.direction == "BtoA")
-    folder = Path(options.out) if options.out else Path(options.run) / "translated"
-    with storage(folder):
-        done = translation.folder(
-            options.images,
-            folder,
-            tile=options.tile,
-            eight_bit=options.eight_bit,
-            overwrite=options.overwrite,
-            told=_progress(),
-        )
+    out = Path(options.out) if options.out else Path(options.run) / "translated"
+    progress = _Progress()
+    try:
+        with storage(out):
+            done = translation.folder(
+                options.images,
+                out,
+                tile=options.tile,
+                eight_bit=options.eight_bit,
+                overwrite=options.overwrite,
+                resume=options.resume,
+                told=progress,
+            )
+    except KeyboardInterrupt:
+        return _interrupted(progress, out, anew=options.overwrite)
     for name, why in done.skipped:
         _say(f"skipped {name}: {why}")
-    _say(f"images  {len(done.written):,} in {folder}")
+    kept = f", and {len(done.kept):,} that were there already" if done.kept else ""
+    _say(f"images  {len(done.written):,} in {out}{kept}")
     return 0
 
 
-def _progress() -> Callable[[int, int], None]:
-    """Say how many images are done, now and then."""
-    began = said = time.monotonic()
+class _Progress:
+    """Says how many images are done, now and then."""
 
-    def told(done: int, of: int) -> None:
-        nonlocal said
+    def __init__(self) -> None:
+        self.done = self.of = 0
+        self._began = self._said = time.monotonic()
+
+    def __call__(self, done: int, of: int) -> None:
+        self.done, self.of = done, of
         now = time.monotonic()
-        if now - said >= _SECONDS_BETWEEN_LINES:
-            said, left = now, (now - began) * (of - done) / done
-            _say(f"{now - began:6.0f} s  {done:,} of {of:,} images, {left:.0f} s left")
+        if now - self._said >= (_ON_A_TERMINAL if sys.stdout.isatty() else _ELSEWHERE):
+            self._said, left = now, (now - self._began) * (of - done) / done
+            _say(f"{now - self._began:6.0f} s  {done:,} of {of:,} images, {left:.0f} s left")
 
-    return told
+
+def _interrupted(progress: _Progress, out: Path, *, anew: bool) -> int:
+    """Say what there is, and how to go on; gives the exit code."""
+    if not progress.done:
+        text = "nothing was written yet; the same command begins anew"
+    else:
+        text = f"{progress.done:,} of {progress.of:,} images are done, and their results in {out}; "
+        text += "the same command begins anew" if anew else "--resume translates the others"
+    sys.stderr.write(f"ganloss: interrupted; {text}\n")
+    return 130
 
 
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()  # kept in a file, it would stay unseen till the end

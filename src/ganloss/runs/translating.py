@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from ganloss._errors import DataError, UsageError
 from ganloss.data.cache import reason
-from ganloss.data.decode import UNREADABLE, opened, white_of
+from ganloss.data.decode import DEEP_GRAY, UNREADABLE, Header, deep_gray, opened
 from ganloss.data.files import ImageFile, Source, list_images, single_image
+from ganloss.data.images import read_headers
 from ganloss.engine.checkpoint import write_atomically
 from ganloss.networks.load import Description, load_generator, read_description
 
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 
 #: Side of a tile, and the part of it that blends into the next one.
 TILE, OVERLAP = 256, 4
-_DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 _FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".bmp": "BMP",
             ".tif": "TIFF", ".tiff": "TIFF"}  # fmt: skip
+_OPAQUE = ("JPEG", "BMP")
+_NO_RESULTS = (".gif", ".avif", ".heic", ".heif", ".jp2", ".jxl")
+_HEADER_THREADS = 4
 
 
 def tiled(generator: nn.Module, image: Tensor, tile: int = TILE, scale: int = 1) -> Tensor:
@@ -100,7 +103,7 @@ class Picture:
     Args:
         pixels: ``(C, H, W)`` in [-1, 1], one or three channels.
         alpha: its transparency, if it has any.
-        deep: whether it has 16 bits.
+        deep: whether it has more than 8 bits.
 
     >>> Picture(torch.zeros(3, 4, 4), alpha=None, deep=False).pixels.shape
     torch.Size([3, 4, 4])
@@ -118,6 +121,7 @@ class Done:
     Args:
         written: files of the results.
         skipped: files that could not be read, with the reason.
+        kept: results that were there already.
 
     >>> len(Done(written=[Path("a.png")], skipped=[]).written)
     1
@@ -125,6 +129,7 @@ class Done:
 
     written: Sequence[Path]
     skipped: Sequence[tuple[str, str]]
+    kept: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -175,62 +180,85 @@ class Translation:
         tile: int | None = None,
         eight_bit: bool = False,
         overwrite: bool = False,
+        resume: bool = False,
         told: Callable[[int, int], None] = lambda done, of: None,
     ) -> Done:
         """Translate every image below a folder or in a zip, or one file, to the same names.
 
+        Whatever could be refused is refused before the first result is written.
+
         Args:
             source: where they are.
-            target: folder of the results.
+            target: folder of the results; of one file also the name of the result.
             tile: side of a tile; 256, or what the generator was trained on if that is more.
             eight_bit: write images of 16 bits with 8 where a result cannot have more.
             overwrite: replace results that are there already.
+            resume: keep results that are there already, and make the others.
             told: called after each image with the number of those done and of all.
 
         Raises:
-            DataError: no image can be read; one has 16 bits and its result cannot.
-            UsageError: a result would replace a file.
+            DataError: no image can be read, or a result would lose its 16 bits or transparency.
+            UsageError: a result would replace a file, or the target is named unlike what it is.
         """
         files = _listed(Path(source))
-        targets = [target / PurePosixPath(file.name) for file in files.files]
-        _check_targets(files, targets, overwrite)
+        targets = _targets(files, target)
+        _check_targets(files, targets, may_exist=overwrite or resume)
+        kept = {path for path in targets if resume and path.exists()}
+        every = zip(files.files, targets, strict=True)
+        left = [(file, path) for file, path in every if path not in kept]
+        headers = read_headers([file for file, _ in left], _HEADER_THREADS)
+        self._check_results([path for _, path in left], headers, eight_bit)
         written: list[Path] = []
         skipped: list[tuple[str, str]] = []
-        for done, (file, path) in enumerate(zip(files.files, targets, strict=True), 1):
-            try:
-                picture = self._read(file)
-            except UNREADABLE as error:
-                skipped.append((file.name, reason(error)))
-                continue
-            self._check_depth(file.name, picture, eight_bit)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write(self._translate(picture, tile), path)
-            written.append(path)
-            told(done, len(targets))
-        if not written:
-            raise DataError(f"none of {len(files.files)} images can be read: {skipped[0][1]}")
-        return Done(written, skipped)
+        for done, ((file, path), header) in enumerate(zip(left, headers, strict=True), 1):
+            picture = self._read(file, header)
+            if isinstance(picture, str):
+                skipped.append((file.name, picture))
+            else:
+                _write(self._translate(picture, tile, path), path)
+                written.append(path)
+            told(done, len(left))
+        if not written and not kept:
+            raise DataError(f"none of {len(left)} images can be read: {skipped[0][1]}")
+        return Done(written, skipped, sorted(kept))
 
-    def _read(self, file: ImageFile) -> Picture:
+    def _read(self, file: ImageFile, header: Header | str) -> Picture | str:
+        """Read an image, or give the reason why it cannot be read."""
+        if isinstance(header, str):
+            return header
         translator = self.about.translator
         gray = translator is not None and translator.inputs == 1
-        return _read_picture(file, gray=gray)
+        try:
+            return _read_picture(file, gray=gray, deep=header.deep)
+        except UNREADABLE as error:
+            return reason(error)
 
-    def _check_depth(self, name: str, picture: Picture, eight_bit: bool) -> None:
-        if not picture.deep or self._keeps_depth(picture, name) or eight_bit:
-            return
-        raise DataError(
-            f"{name} has 16 bits, and a result in colour, with transparency or as "
-            f"{Path(name).suffix} has 8; add --eight-bit to translate such images all the same"
-        )
+    def _check_results(
+        self, targets: Sequence[Path], headers: Sequence[Header | str], eight_bit: bool
+    ) -> None:
+        """Refuse results that would lose something of their images, before any is written."""
+        pairs = zip(targets, headers, strict=True)
+        found = [(path, header) for path, header in pairs if isinstance(header, Header)]
+        clear = [path for path, h in found if h.transparent and _format(path) in _OPAQUE]
+        if clear:
+            raise DataError(
+                f"{_some(clear)} would lose transparency, which no {_format(clear[0])} keeps; let "
+                "such names end in .png"
+            )
+        deep = [path for path, h in found if h.deep and not self._keeps_depth(path, h.transparent)]
+        if deep and not eight_bit:
+            raise DataError(
+                f"{_some(deep)} would have 8 bits, and the image has more: results have 16 in gray "
+                "PNG and TIFF without transparency; add --eight-bit to translate such images all "
+                "the same"
+            )
 
-    def _keeps_depth(self, picture: Picture, name: str) -> bool:
+    def _keeps_depth(self, path: Path, transparent: bool) -> bool:
         translator = self.about.translator
         gray = translator is not None and translator.outputs == 1
-        lossless = Path(name).suffix.lower() in (".png", ".tif", ".tiff")
-        return gray and picture.alpha is None and lossless
+        return gray and not transparent and _format(path) in ("PNG", "TIFF")
 
-    def _translate(self, picture: Picture, tile: int | None) -> "Image.Image":
+    def _translate(self, picture: Picture, tile: int | None, path: Path) -> "Image.Image":
         from PIL import Image
 
         translator = self.about.translator
@@ -239,7 +267,7 @@ class Translation:
         with torch.no_grad():
             made = tiled(self.generator, picture.pixels, side, scale)
         values = ((made.clamp(-1, 1) + 1) / 2).numpy()
-        if values.shape[0] == 1 and picture.deep and picture.alpha is None:
+        if picture.deep and self._keeps_depth(path, picture.alpha is not None):
             return Image.fromarray(np.rint(values[0] * 65535).astype(np.uint16))
         levels = np.rint(values * 255).astype(np.uint8)
         image = Image.fromarray(levels[0] if len(levels) == 1 else levels.transpose(1, 2, 0))
@@ -249,7 +277,7 @@ class Translation:
         return image
 
 
-def _read_picture(file: ImageFile, *, gray: bool) -> Picture:
+def _read_picture(file: ImageFile, *, gray: bool, deep: bool) -> Picture:
     """Read one image, upright, in gray or colour, with its transparency.
 
     Raises:
@@ -257,27 +285,16 @@ def _read_picture(file: ImageFile, *, gray: bool) -> Picture:
     """
     from PIL import ImageOps
 
-    with file.open() as stream:
-        deep_colour = _is_deep_colour(stream)
-        with opened(stream) as image:
-            image.load()
-            upright: Any = ImageOps.exif_transpose(image)
-    if upright.mode in _DEEP:
-        values = np.asarray(upright, dtype=np.float32)[None]
-        white = white_of(upright.mode, float(values.max()))
-        pixels = torch.from_numpy(values / white * 2 - 1)
+    with file.open() as stream, opened(stream) as image:
+        image.load()
+        upright: Any = ImageOps.exif_transpose(image)
+    if upright.mode in DEEP_GRAY:
+        pixels = torch.from_numpy(deep_gray(upright) * 2 - 1).float()[None]
         return Picture(pixels if gray else pixels.expand(3, -1, -1), None, deep=True)
     alpha = upright.convert("RGBA").getchannel("A") if upright.has_transparency_data else None
     array = np.array(upright.convert("RGB").convert("L" if gray else "RGB"), dtype=np.float32)
     array = array[None] if gray else array.transpose(2, 0, 1)
-    return Picture(torch.from_numpy(array / 127.5 - 1).contiguous(), alpha, deep=deep_colour)
-
-
-def _is_deep_colour(stream: Any) -> bool:
-    """Whether a PNG has 16 bits in several channels, which Pillow reads as 8."""
-    start = stream.read(26)
-    stream.seek(0)
-    return start[:8] == b"\x89PNG\r\n\x1a\n" and start[24:25] == b"\x10" and start[25:26] != b"\x00"
+    return Picture(torch.from_numpy(array / 127.5 - 1).contiguous(), alpha, deep=deep)
 
 
 def _listed(path: Path) -> Source:
@@ -288,7 +305,22 @@ def _is_image_file(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() in _FORMATS
 
 
-def _check_targets(source: Source, targets: Sequence[Path], overwrite: bool) -> None:
+def _targets(source: Source, target: Path) -> list[Path]:
+    """Where the results go: into a folder, or of one image file to the name that was given."""
+    suffix = target.suffix.lower()
+    if target.is_dir() or suffix not in (*_FORMATS, *_NO_RESULTS):
+        return [target / PurePosixPath(file.name) for file in source.files]
+    if not _is_image_file(source.path):
+        raise UsageError(
+            f"--out {target} is named like an image, and {source.path} holds {len(source.files)}; "
+            "give a folder"
+        )
+    if suffix in _NO_RESULTS:
+        raise UsageError(f"--out {target}: {suffix} is not written; use {', '.join(_FORMATS)}")
+    return [target]
+
+
+def _check_targets(source: Source, targets: Sequence[Path], *, may_exist: bool) -> None:
     if source.path.is_dir():
         originals = {(source.path / file.name).resolve() for file in source.files}
     else:
@@ -296,11 +328,25 @@ def _check_targets(source: Source, targets: Sequence[Path], overwrite: bool) -> 
     for path in targets:
         if path.resolve() in originals:
             raise UsageError(f"the result would replace {path} itself; choose another --out")
-        if path.exists() and not overwrite:
-            raise UsageError(f"{path} exists already; choose another --out, or add --overwrite")
+        if path.exists() and not may_exist:
+            raise UsageError(
+                f"{path} exists already; choose another --out, or add --resume to translate only "
+                "what is missing, or --overwrite"
+            )
+
+
+def _some(paths: Sequence[Path]) -> str:
+    """Name the first few of some results."""
+    names = ", ".join(str(path) for path in paths[:3])
+    return names + (f" and {len(paths) - 3:,} more" if len(paths) > 3 else "")
+
+
+def _format(path: Path) -> str:
+    return _FORMATS[path.suffix.lower()]
 
 
 def _write(image: "Image.Image", path: Path) -> None:
-    kind = _FORMATS[path.suffix.lower()]
+    kind = _format(path)
     options: dict[str, Any] = {"quality": 95} if kind in ("JPEG", "WEBP") else {}
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda stream: image.save(stream, format=kind, **options))
