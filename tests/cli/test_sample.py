@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 
 from cli.runs import environment, only_run, run
+from ganloss.cli import main
+from ganloss.networks.generate import reference_generator
+from ganloss.networks.load import Description, write_export
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +44,55 @@ def test_the_sheet_and_the_walk(finished: Path, tmp_path: Path) -> None:
         first = np.asarray(film.convert("L"), dtype=float)
         film.seek(1)
         assert 0 < np.abs(np.asarray(film.convert("L"), dtype=float) - first).mean() < 40
+
+
+def test_nothing_of_an_earlier_command_is_replaced(finished: Path, tmp_path: Path) -> None:
+    """Another sheet gets a number, and so does its film; the same one is the same file again."""
+    words = ["sample", str(finished), "--walk", "--out", str(tmp_path), "--seeds"]
+    assert main([*words, "0-3"]) == 0
+    earlier = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert main([*words, "2-8"]) == 0
+    assert main([*words, "0-3"]) == 0
+    assert {path: path.read_bytes() for path in earlier} == earlier
+    new = {path.name for path in tmp_path.iterdir()} - {path.name for path in earlier}
+    assert new == {"grid-2.png", "walk-2.gif", *(f"seed{seed:06d}.png" for seed in range(4, 9))}
+    assert (tmp_path / "walk-2.gif").read_bytes() != earlier[tmp_path / "walk.gif"]
+
+
+def test_the_picture_of_a_seed_is_not_replaced_by_another(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["sample", str(finished), "--out", str(tmp_path), "--seeds", "0-3"]
+    assert main(words) == 0
+    second = tmp_path / "seed000002.png"
+    with Image.open(second) as image:
+        pixels = np.array(image)
+    Image.fromarray(np.where(pixels > 127, pixels - 1, pixels + 1).astype(np.uint8)).save(second)
+    assert main(words) == 0, "rounding is no other picture"
+    Image.fromarray(255 - pixels).save(second)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert main(words) == 2
+    assert f"{second} is another picture; choose another --out" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert main([*words, "--overwrite"]) == 0
+    with Image.open(second) as image:
+        assert (np.array(image) == pixels).all()
+
+
+def test_points_have_tables_that_stay_and_no_walk(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generator = reference_generator((2,))
+    write_export(tmp_path / "export", Description((2,), generator.latent), generator)
+    words = ["sample", str(tmp_path / "export"), "--out", str(tmp_path / "made"), "--seeds"]
+    assert main([*words, "0-3", "--walk"]) == 2
+    assert "a walk is a film of images; leave --walk out" in capsys.readouterr().err
+    assert not (tmp_path / "made").exists()
+    assert main([*words, "0-3"]) == 0
+    first = (tmp_path / "made" / "points.csv").read_bytes()
+    assert main([*words, "4-9"]) == 0
+    assert (tmp_path / "made" / "points.csv").read_bytes() == first
+    assert (tmp_path / "made" / "points-2.csv").read_text().splitlines()[1].startswith("4,")
 
 
 FIVE_LINES = """

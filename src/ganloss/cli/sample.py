@@ -9,7 +9,7 @@ from ganloss._errors import UsageError
 
 _HELP = """\
 Make new pictures with the generator of a finished run. A seed is a picture: the same seed gives
-the same one for ever.
+the same one for ever. Earlier sheets and films stay: the next ones are grid-2.png and walk-2.gif.
 
   ganloss sample runs/00000-wgan-gp-digits-s0                     64 pictures and a sheet of them
   ganloss sample runs/00000-wgan-gp-digits-s0 --seeds 3,17,100-120
@@ -24,7 +24,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def run(arguments: list[str]) -> int:
-    """Run ``ganloss sample RUN [--seeds 0-63] [--out DIR] [--no-files] [--walk]``.
+    """Run ``ganloss sample RUN [--seeds 0-63] [--out DIR] [--no-files] [--walk] [--overwrite]``.
 
     >>> run(["no-such-run"])
     Traceback (most recent call last):
@@ -39,6 +39,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("run", metavar="RUN", help="a run folder, or its export folder")
     parser.add_argument("--seeds", default="0-63", help="e.g. 0-63 or 3,17,100-120")
     parser.add_argument("--out", "--outdir", help="where to (default: RUN/generated)")
+    parser.add_argument("--overwrite", action="store_true", help="replace earlier results")
     parser.add_argument("--no-files", action="store_true", help="the sheet only")
     parser.add_argument("--walk", action="store_true", help="a film through the first 16 as well")
     parser.add_argument(
@@ -55,18 +56,26 @@ def run(arguments: list[str]) -> int:
     from ganloss.runs.folder import storage
 
     sampler = sampling.Sampler.load(options.run, options.label, allow_code=options.allow_code)
-    folder = Path(options.out) if options.out else Path(options.run) / "generated"
-    with storage(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    samples = sampler.samples(seeds)
-    sampling.write_sheet(samples, folder / "grid.png")
-    if not options.no_files:
-        sampling.write_files(samples, seeds, folder)
-        _say(f"files   {len(seeds)} in {folder}")
-    _say(f"sheet   {folder / 'grid.png'}")
     if options.walk:
-        sampling.write_walk(sampler, seeds, folder / "walk.gif")
-        _say(f"film    {folder / 'walk.gif'}")
+        sampling.check_walk(sampler)
+    folder = Path(options.out or Path(options.run) / "generated")
+    number = 1
+    with storage(folder):
+        folder.mkdir(parents=True, exist_ok=True)  # what cannot be written shows before the work
+        samples = sampler.samples(seeds)
+        if not options.overwrite:
+            number = sampling.free_number(samples, folder)
+            if not options.no_files:
+                sampling.check_files(samples, seeds, folder)
+    sheet, film = (folder / sampling.numbered(n, number) for n in (sampling.SHEET, sampling.FILM))
+    sampling.write_sheet(samples, sheet)
+    if not options.no_files:
+        sampling.write_files(samples, seeds, folder, number)
+        _say(f"files   {len(seeds)} in {folder}")
+    _say(f"sheet   {sheet}")
+    if options.walk:
+        sampling.write_walk(sampler, seeds, film)
+        _say(f"film    {film}")
     return 0
 
 
@@ -93,3 +102,4 @@ def parse_seeds(text: str) -> list[int]:
 
 def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -11,11 +14,18 @@ from ganloss._errors import UsageError
 from ganloss._lazy import suggest
 from ganloss._random import Draws
 from ganloss.data.batches import to_uint8
+from ganloss.data.decode import UNREADABLE
 from ganloss.networks.load import Description, load_generator, read_description
 from ganloss.runs.folder import write_text
 from ganloss.runs.pictures import grid, plane, save_png, write_film
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 _BATCH = 64
+SHEET, FILM, TABLE = "grid.png", "walk.gif", "points.csv"
+#: Levels, of 255, by which two pictures of one seed may differ.
+_ROUNDING = 2
 #: Pictures of a walk from one seed to the next, and seeds on its way.
 STEPS_BETWEEN, MOST_STOPS = 12, 16
 
@@ -108,8 +118,75 @@ def _label(about: Description, wanted: str) -> int:
     )
 
 
-def write_files(samples: Tensor, seeds: Sequence[int], folder: Path) -> None:
-    """Write each image to a file named after its seed; points to one table.
+def numbered(name: str, number: int) -> str:
+    """Name a sheet, film or table; the first of them has no number.
+
+    >>> numbered(SHEET, 1), numbered(FILM, 2)
+    ('grid.png', 'walk-2.gif')
+    """
+    stem, dot, suffix = name.partition(".")
+    return name if number == 1 else f"{stem}-{number}{dot}{suffix}"
+
+
+def free_number(samples: Tensor, folder: Path) -> int:
+    """Number of the sheet of some samples: the one they have already, or the first that is free.
+
+    A film and a table have the number of their sheet.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> zero, one = (torch.full((4, 1, 8, 8), 255 * i, dtype=torch.uint8) for i in (0, 1))
+    >>> with TemporaryDirectory() as folder:
+    ...     write_sheet(zero, Path(folder) / SHEET)
+    ...     free_number(zero, Path(folder)), free_number(one, Path(folder))
+    (1, 2)
+    """
+    sheet = _sheet(samples)
+
+    def free(number: int) -> bool:
+        paths = [folder / numbered(name, number) for name in (SHEET, FILM, TABLE)]
+        return _shows(paths[0], sheet) or not any(path.exists() for path in paths)
+
+    return next(number for number in count(1) if free(number))
+
+
+def check_files(samples: Tensor, seeds: Sequence[int], folder: Path) -> None:
+    """Refuse to replace pictures of the same seeds by others: of another class, or other weights.
+
+    Raises:
+        UsageError: a picture would be replaced.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> zero, one = (torch.full((1, 1, 8, 8), 255 * i, dtype=torch.uint8) for i in (0, 1))
+    >>> with TemporaryDirectory() as folder:
+    ...     write_files(zero, [3], Path(folder))
+    ...     check_files(zero, [3], Path(folder))
+    ...     check_files(one, [3], Path(folder))
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: ...seed000003.png is another picture; choose another --out, ...
+    """
+    if samples.dim() == 2:
+        return  # their table has the number of the sheet
+    for image, seed in zip(samples, seeds, strict=True):
+        path = folder / _file_of(seed)
+        if path.exists() and not _shows(path, _picture(image)):
+            raise UsageError(f"{path} is another picture; choose another --out, or add --overwrite")
+
+
+def _shows(path: Path, picture: "Image.Image") -> bool:
+    """Whether a file shows a picture, to rounding: that depends on how many are made at once."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            earlier = np.asarray(image, dtype=np.int16)
+    except UNREADABLE:
+        return False
+    ours = np.asarray(picture, dtype=np.int16)
+    return earlier.shape == ours.shape and bool((np.abs(earlier - ours) <= _ROUNDING).all())
+
+
+def write_files(samples: Tensor, seeds: Sequence[int], folder: Path, number: int = 1) -> None:
+    """Write each image to a file named after its seed; points to one table, with a number.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
@@ -121,10 +198,18 @@ def write_files(samples: Tensor, seeds: Sequence[int], folder: Path) -> None:
         rows = [
             f"{seed},{x:.6g},{y:.6g}" for seed, (x, y) in zip(seeds, samples.tolist(), strict=True)
         ]
-        write_text(folder / "points.csv", "\n".join(["seed,x,y", *rows]) + "\n")
+        write_text(folder / numbered(TABLE, number), "\n".join(["seed,x,y", *rows]) + "\n")
         return
     for image, seed in zip(samples, seeds, strict=True):
-        save_png(grid(image[None], 1, cell=image.shape[-1]), folder / f"seed{seed:06d}.png")
+        save_png(_picture(image), folder / _file_of(seed))
+
+
+def _file_of(seed: int) -> str:
+    return f"seed{seed:06d}.png"
+
+
+def _picture(image: Tensor) -> "Image.Image":
+    return grid(image[None], 1, cell=image.shape[-1])
 
 
 def write_sheet(samples: Tensor, path: Path) -> None:
@@ -136,10 +221,13 @@ def write_sheet(samples: Tensor, path: Path) -> None:
     ...     [path.name for path in Path(folder).iterdir()]
     ['sheet.png']
     """
+    save_png(_sheet(samples), path)
+
+
+def _sheet(samples: Tensor) -> "Image.Image":
     if samples.dim() == 2:
-        save_png(plane(samples), path)
-        return
-    save_png(grid(samples, max(1, round(len(samples) ** 0.5))), path)
+        return plane(samples)
+    return grid(samples, max(1, round(len(samples) ** 0.5)))
 
 
 def walk(sampler: Sampler, seeds: Sequence[int]) -> Tensor:
@@ -168,18 +256,37 @@ def _arc(a: Tensor, b: Tensor, shares: Tensor) -> Tensor:
     return direction / torch.sin(angle) * ((1 - t) * a.norm() + t * b.norm())
 
 
+def check_walk(sampler: Sampler) -> None:
+    """Refuse a walk of what are no images.
+
+    Raises:
+        UsageError: the generator makes points.
+
+    >>> from ganloss.networks.generate import MLPGenerator
+    >>> check_walk(Sampler(MLPGenerator((2,)), Description((2,), latent=32)))
+    Traceback (most recent call last):
+    ganloss._errors.UsageError: this generator makes points, and a walk is a film of images; ...
+    """
+    if not sampler.makes_images:
+        raise UsageError(
+            "this generator makes points, and a walk is a film of images; leave --walk out"
+        )
+
+
 def write_walk(sampler: Sampler, seeds: Sequence[int], path: Path) -> None:
     """Write the walk through the first 16 seeds as a film that runs in a circle.
 
     Raises:
         UsageError: the generator makes points.
 
+    >>> from tempfile import TemporaryDirectory
     >>> from ganloss.networks.generate import MLPGenerator
-    >>> write_walk(Sampler(MLPGenerator((2,)), Description((2,), latent=32)), [0], Path("walk.gif"))
-    Traceback (most recent call last):
-    ganloss._errors.UsageError: this generator makes points, and a walk is a film of images
+    >>> sampler = Sampler(MLPGenerator((1, 8, 8)), Description((1, 8, 8), latent=32))
+    >>> with TemporaryDirectory() as folder:
+    ...     write_walk(sampler, [0, 1], Path(folder) / FILM)
+    ...     [path.name for path in Path(folder).iterdir()]
+    ['walk.gif']
     """
-    if not sampler.makes_images:
-        raise UsageError("this generator makes points, and a walk is a film of images")
+    check_walk(sampler)
     images = walk(sampler, seeds[:MOST_STOPS])
     write_film([grid(image[None], 1, cell=256) for image in images], path)
