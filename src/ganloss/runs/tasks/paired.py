@@ -203,14 +203,14 @@ class PairedTask(Task[PairedSettings, PairSet]):
         with torch.no_grad():
             made = self.generator(x)
             for name, (term, _) in self._terms.items():
-                with _too_small_in_words(f"--term {name}", y):
+                with _too_small_in_words(f"--term {name}", "leave the term out", y):
                     term(made, y)
             if self.adversarial:
-                scales = self.settings.scales
-                with _too_small_in_words(f"a discriminator with --scales {scales}", y):
-                    self.discriminator(
-                        torch.cat([enlarged(self.held_out.inputs[:1], y.shape[2:]).to(y), y], 1)
-                    )
+                self.discriminator.eval()  # so that spectral normalisation stays where it is
+                scales = f"a discriminator with --scales {self.settings.scales}"
+                with _too_small_in_words(scales, "use fewer scales", y):
+                    self.discriminator(torch.cat([interpolate(x, size=y.shape[2:]), y], 1))
+                self.discriminator.train()
 
     def _batches(self, images: Any) -> Batches:
         return Batches(
@@ -430,7 +430,7 @@ def _check_divides(degradation: Degradation, size: Sequence[int]) -> None:
 
 
 @contextmanager
-def _too_small_in_words(what: str, images: Tensor) -> Generator[None]:
+def _too_small_in_words(what: str, mend: str, images: Tensor) -> Generator[None]:
     """Say in a sentence that something cannot be computed of images of this size."""
     try:
         yield
@@ -440,7 +440,7 @@ def _too_small_in_words(what: str, images: Tensor) -> Generator[None]:
         height, width = images.shape[2:]
         raise UsageError(
             f"{what} does not work on images of {height}×{width} pixels ({error}); take larger "
-            "ones (--image-size), or leave it out"
+            f"ones (--image-size), or {mend}"
         ) from error
 
 
