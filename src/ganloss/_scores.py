@@ -114,10 +114,12 @@ def scales(scores: object, name: str) -> list[Tensor]:
     Raises:
         TypeError, ValueError: as :func:`check_tensor`, an empty list, or scales of other batches.
     """
-    if not isinstance(scores, list):
-        if isinstance(scores, tuple):
-            raise TypeError(f"{_not_a_tensor(scores, name)}; several scales go into a list")
+    if isinstance(scores, Tensor):
         return [check_tensor(scores, name)]
+    if isinstance(scores, tuple):
+        raise TypeError(f"{_not_a_tensor(scores, name)}; several scales go into a list")
+    if not isinstance(scores, list):
+        raise TypeError(_not_a_tensor(scores, name))
     if not scores:
         raise ValueError(f"{name} is an empty list; pass one tensor per scale")
     found = [check_tensor(scale, f"{name}[{i}]") for i, scale in enumerate(scores)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganloss._scores import scales
 
@@ -49,13 +49,8 @@ class Critic:
     """
 
     def __init__(self, discriminator: Callable[..., Any]) -> None:
-        if isinstance(discriminator, Critic):
-            raise TypeError("this is a Critic already; pass the discriminator itself")
-        if isinstance(discriminator, type) or not callable(discriminator):
-            raise TypeError(
-                f"a discriminator is anything that is called with samples, and this is "
-                f"{discriminator!r}: pass a network, e.g. Critic(D)"
-            )
+        if not isinstance(discriminator, nn.Module):
+            _check_discriminator(discriminator)
         self._discriminator = discriminator
         # Keyed by whether autocast was on, and by identity.
         self._seen: dict[tuple[int, ...], _Forward] = {}
@@ -177,3 +172,13 @@ def input_gradient(critic: Callable[..., Any], x: Tensor) -> Tensor:
         )
     gradient = gradient.float() if gradient.dtype in _HALF else gradient
     return gradient.reshape(gradient.shape[0], -1)
+
+
+def _check_discriminator(discriminator: object) -> None:
+    if isinstance(discriminator, Critic):
+        raise TypeError("this is a Critic already; pass the discriminator itself")
+    if isinstance(discriminator, type) or not callable(discriminator):
+        raise TypeError(
+            f"a discriminator is anything that is called with samples, and this is "
+            f"{discriminator!r}: pass a network, e.g. Critic(D)"
+        )
