@@ -39,12 +39,13 @@ from ganloss import (
     Weighted,
     WGANDiv,
 )
+from ganloss.constraints import SpectralNorm
 from ganloss.data.batches import Batches
 from ganloss.data.points import PointSet, ring
 from ganloss.engine.hardware import Hardware
 from ganloss.engine.loop import Engine
 from ganloss.engine.rates import RateSchedule
-from ganloss.games import AnyPenalty, SpectralNorm
+from ganloss.games import AnyPenalty
 from ganloss.metrics.synthetic import modes_of_points
 from ganloss.networks.generate import reference_discriminator, reference_generator
 from ganloss.optimisers import Adam

@@ -10,6 +10,7 @@ import torch
 from scipy.ndimage import map_coordinates
 from torch import Tensor, nn
 
+import ganloss as gl
 from ganloss import GAMES, LOSSES, AdaptiveAugment, AugmentStrength, LeastSquares, NonSaturating
 from ganloss._random import Draws
 from ganloss.engine.phase import Turn
@@ -320,3 +321,36 @@ def test_the_catalogues_closed_forms() -> None:
         assert strength.p.item() == 0, turn
         strength.update(real=torch.ones(4000))
     assert strength.p.item() == pytest.approx(0.032)
+
+
+@pytest.mark.parametrize("group", ["blit", "geometry"])
+def test_penalties_may_be_taken_before_the_augmentation(group: Any) -> None:
+    """Of D = w . A x, with A linear, R1 is |A^T w|^2 / 2; its gradient in w is A A^T w."""
+    augment = gl.AdaptiveAugment((group,), p=1.0)
+    x = torch.randn(2, 1, 6, 6, dtype=torch.float64)
+
+    def augmented(images: torch.Tensor) -> torch.Tensor:
+        return augment(images, random=torch.Generator().manual_seed(3))
+
+    w = torch.randn(1, 6, 6, dtype=torch.float64, requires_grad=True)
+    penalty = gl.R1()(lambda images: (augmented(images) * w).flatten(1).sum(1), real=x)
+    (found,) = torch.autograd.grad(penalty, w)
+
+    pixels = torch.eye(36, dtype=torch.float64).view(36, 1, 1, 6, 6).expand(-1, 2, -1, -1, -1)
+    columns = torch.stack([augmented(basis) for basis in pixels])  # (pixel, image, 1, 6, 6)
+    matrices = columns.permute(1, 2, 3, 4, 0).reshape(2, 36, 36)
+    pulled = torch.einsum("nij,i->nj", matrices, w.detach().flatten())
+    assert penalty.item() == pytest.approx(0.5 * pulled.square().sum(1).mean().item())
+    exact = torch.einsum("nij,nj->ni", matrices, pulled).mean(0).view(1, 6, 6)
+    torch.testing.assert_close(found, exact)
+
+
+def test_the_gradient_of_moved_images_is_exact_twice() -> None:
+    augment = gl.AdaptiveAugment(("geometry",), p=1.0)
+    x = torch.randn(1, 1, 4, 5, dtype=torch.float64, requires_grad=True)
+
+    def moved(images: torch.Tensor) -> torch.Tensor:
+        return augment(images, random=torch.Generator().manual_seed(0)).square()
+
+    assert torch.autograd.gradcheck(moved, (x,))
+    assert torch.autograd.gradgradcheck(moved, (x,))

@@ -232,3 +232,21 @@ def test_latent_steps_refuse_nonsense():
         gl.latent_step(z, lambda z: torch.zeros(2))
     with torch.no_grad(), pytest.raises(ValueError, match="leave it out when evaluating"):
         gl.latent_step(z, scored)
+
+
+def test_the_most_real_energies_are_the_lowest() -> None:
+    energies = torch.tensor([3.0, -1.0, 5.0])
+    assert gl.top_k(energies, 2, real_is_low=True).tolist() == [-1.0, 3.0]
+
+
+def test_a_latent_step_under_autocast_is_that_of_fp32() -> None:
+    """Gradients of 1e-9 are 0 in fp16."""
+    z, weight = torch.ones(2, 4), torch.full((4, 1), 1e-9)
+
+    def score(latents: torch.Tensor) -> torch.Tensor:
+        return latents @ weight
+
+    plain = gl.latent_step(z, score, rate=1e9, damping=None, share=1.0, bound=None)
+    with torch.autocast("cpu", torch.float16):
+        halved = gl.latent_step(z, score, rate=1e9, damping=None, share=1.0, bound=None)
+    assert halved.tolist() == plain.tolist() == [[2.0] * 4] * 2

@@ -1,6 +1,7 @@
 """Published games: what a name promises, what people type, and what changes a game."""
 
 import copy
+import dataclasses
 import math
 import pickle
 from collections.abc import Callable
@@ -117,6 +118,16 @@ def test_spectral_norm_brings_the_largest_singular_value_to_one():
     assert parametrize.is_parametrized(network[1])
 
 
+@pytest.mark.parametrize("kind", [nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d])
+def test_spectral_norm_reaches_transposed_convolutions(kind: Any) -> None:
+    network = nn.Sequential(kind(3, 5, 2))
+    gl.SpectralNorm().prepare(network)
+    for _ in range(50):
+        weight = network[0].weight
+    largest = torch.linalg.matrix_norm(weight.detach().transpose(0, 1).flatten(1), 2)
+    assert largest.item() == pytest.approx(1.0, rel=1e-2)
+
+
 def test_changing_weights_makes_a_new_game():
     game = gl.GAMES["wgan-gp"]
     assert game.with_penalty("gp", 1.0).penalties["gp"].weight == 1.0
@@ -135,6 +146,14 @@ def test_another_weight_leaves_the_penalty_and_everything_else_as_the_paper_has_
     assert changed.optimisers == gl.Optimisers.both(gl.Adam(1e-4, (0.0, 0.9)))
     both = gl.GAMES["stylegan2"].with_gamma(3.0)
     assert both.penalties["path-length"] == gl.Weighted(gl.PathLength(), gl.every(4, 2.0))
+
+
+def test_another_weight_leaves_a_lazy_penalty_as_rare_as_it_was() -> None:
+    changed = gl.GAMES["stylegan2"].with_gamma(5.0)
+    assert changed.penalties["r1"].weight == gl.every(16, 5.0)
+    assert changed.lazily(8).penalties["r1"].weight == gl.every(8, 5.0)
+    assert changed.lazily(8).penalties["path-length"].weight == gl.every(8, 2.0)
+    assert "r1" not in gl.GAMES["stylegan2"].with_penalty("r1", 0.0).penalties
 
 
 def test_a_penalty_with_a_state_gives_its_game_one() -> None:
@@ -169,8 +188,9 @@ def test_an_unknown_penalty_gets_the_nearest_name():
 def test_lazy_penalties_keep_their_mean_weight():
     lazy = gl.GAMES["r3gan"].lazily(16)
     assert lazy.penalties["r2"].weight == gl.every(16, 1.0)
+    changing = dataclasses.replace(lazy, penalties={"r1": gl.Weighted(gl.R1(), gl.ramp(0, 1, 9))})
     with pytest.raises(ValueError, match="a schedule already"):
-        lazy.lazily(2)
+        changing.lazily(2)
 
 
 def test_a_game_without_critic_steps_is_refused():

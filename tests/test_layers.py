@@ -31,6 +31,7 @@ LAYERS = (
         "objective",
         "optimisers",
         "outputs",
+        "constraints",
         "games",
         "augment",
         "adaptive",

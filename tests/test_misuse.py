@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -201,6 +202,25 @@ def test_penalties_take_no_positional_samples(penalty: gl.Penalty):
 def test_penalties_of_the_generator_take_no_positional_latents():
     with pytest.raises(TypeError, match=r"PathLength takes .*penalty\(generator, latents=\.\.\., "):
         gl.PathLength()(nn.Linear(2, 1), scores(4, 2))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (gl.AuxiliaryClassifier().discriminator, r": discriminator\(real=\.\.\., "),
+        (gl.AuxiliaryClassifier().generator, r": generator\(fake=\.\.\., fake_labels=\.\.\.\)$"),
+        (gl.TwinAuxiliaryClassifier().generator, r": generator\(fake=\.\.\., fake_twin=\.\.\., "),
+        (gl.MultiHinge().discriminator, r": discriminator\(real=\.\.\., "),
+        (gl.MutualInformation(), r": loss\(logits=\.\.\., categories=\.\.\.\)$"),
+        (
+            gl.DataToDataCrossEntropy(),
+            r": loss\(embeddings=\.\.\., proxies=\.\.\., labels=\.\.\.\)$",
+        ),
+    ],
+)
+def test_losses_of_classes_take_no_positional_arguments(call: Callable[..., Tensor], words: str):
+    with pytest.raises(TypeError, match="takes these arguments by name, .*" + words):
+        call(scores(4, 2), scores(4, 2))
 
 
 @penalties

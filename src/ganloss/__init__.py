@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from ganloss.aids import latent_step as latent_step
     from ganloss.aids import top_k as top_k
     from ganloss.augment import DiffAugment as DiffAugment
+    from ganloss.constraints import ClipWeights as ClipWeights
+    from ganloss.constraints import SpectralNorm as SpectralNorm
     from ganloss.games import GAMES as GAMES
-    from ganloss.games import ClipWeights as ClipWeights
     from ganloss.games import Game as Game
-    from ganloss.games import SpectralNorm as SpectralNorm
     from ganloss.games import Weighted as Weighted
     from ganloss.losses import BoundaryEquilibrium as BoundaryEquilibrium
     from ganloss.losses import BoundaryEquilibriumControl as BoundaryEquilibriumControl
@@ -122,16 +122,8 @@ _HOMES = {
     **dict.fromkeys(("AdaptiveAugment", "AugmentStrength"), "ganloss.adaptive"),
     **dict.fromkeys(("ImagePool", "adaptive_weight", "latent_step", "top_k"), "ganloss.aids"),
     **dict.fromkeys(("Losses", "WeightedSum", "every", "ramp"), "ganloss.objective"),
-    **dict.fromkeys(
-        (
-            "GAMES",
-            "Game",
-            "Weighted",
-            "ClipWeights",
-            "SpectralNorm",
-        ),
-        "ganloss.games",
-    ),
+    **dict.fromkeys(("GAMES", "Game", "Weighted"), "ganloss.games"),
+    **dict.fromkeys(("ClipWeights", "SpectralNorm"), "ganloss.constraints"),
     **dict.fromkeys(("Adam", "RMSprop", "Optimisers"), "ganloss.optimisers"),
     **dict.fromkeys(("ScoreOutput", "EnergyOutput", "FeatureOutput"), "ganloss.outputs"),
 }

@@ -212,6 +212,12 @@ def softplus(x: Tensor) -> Tensor:
     return torch.nn.functional.softplus(x, threshold=60.0)
 
 
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """Matrix product in the precision of its factors, whatever autocast would make of it."""
+    with torch.autocast(a.device.type, enabled=False):
+        return a @ b
+
+
 def per_sample(elements: Tensor) -> Tensor:
     """Mean over everything but the batch, ``(N, ...)`` to ``(N,)``."""
     return elements if elements.dim() == 1 else elements.flatten(1).mean(1)

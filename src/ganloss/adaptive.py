@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from math import pi
-from typing import Literal, TypeAlias, final
+from typing import Any, Literal, TypeAlias, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +46,8 @@ class AdaptiveAugment:
       angle, saturation by :math:`2^n`.
 
     with *n* standard normal. Images are moved by bilinear sampling and mirrored beyond their
-    edges; the paper's filters against aliasing are left out. Gray images have no hue and no
+    edges; the paper's filters against aliasing are left out. Penalties may be taken before or after
+    the augmentation: gradients can be differentiated again. Gray images have no hue and no
     saturation to change.
 
     Args:
@@ -297,7 +298,42 @@ def _sampled(images: Tensor, steps: list[Tensor]) -> Tensor:
     sources = reduce(torch.matmul, steps)
     shares = (sources * sides / sides[:, None])[:, :2]
     places = affine_grid(shares, list(images.shape), align_corners=False)
-    return grid_sample(images, places, padding_mode="reflection", align_corners=False)
+    return cast(Tensor, _Sampled.apply(images, places))
+
+
+_BILINEAR, _REFLECTION = 0, 2  # as torch numbers them
+
+
+class _Sampled(torch.autograd.Function):
+    """``grid_sample`` of which gradients can be differentiated again, as penalties do.
+
+    Images enter linearly, so the gradient of the gradient is a sample of its own. Places are
+    random numbers, and have none.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, places: Tensor) -> Tensor:
+        ctx.save_for_backward(images, places)
+        return grid_sample(images, places, padding_mode="reflection", align_corners=False)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, None]:
+        images, places = ctx.saved_tensors
+        return _SampledBackward.apply(gradients[0], images.detach(), places), None
+
+
+class _SampledBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, images: Tensor, places: Tensor) -> Tensor:
+        ctx.save_for_backward(places)
+        return torch.ops.aten.grid_sampler_2d_backward(
+            gradient, images, places, _BILINEAR, _REFLECTION, False, [True, False]
+        )[0]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, None, None]:
+        (places,) = ctx.saved_tensors
+        return _Sampled.apply(gradients[0], places), None, None
 
 
 def _matrix(a: Tensor, b: Tensor, c: Tensor, d: Tensor, x: Tensor, y: Tensor) -> Tensor:

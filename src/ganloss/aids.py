@@ -12,7 +12,7 @@ from ganloss._scores import Scores, check_tensor, per_sample, scales
 from ganloss._settings import check_number, check_whole
 
 
-def top_k(scores: Scores, count: int) -> Scores:
+def top_k(scores: Scores, count: int, *, real_is_low: bool = False) -> Scores:
     r"""Scores of the ``count`` samples that the discriminator finds most real, for G's loss.
 
     A sample ranks by its mean score, summed over scales; whole samples are kept. The paper starts
@@ -22,9 +22,10 @@ def top_k(scores: Scores, count: int) -> Scores:
     Args:
         scores: raw scores of generated samples ``(N, ...)``, or a list of them, one per scale.
         count: how many samples stay; all, if there are no more.
+        real_is_low: whether the lowest are the most real, as energies are (EBGAN, BEGAN).
 
     Returns:
-        Scores in the same structure, in descending order of rank; gradients flow to those kept.
+        Scores in the same structure, the most real first; gradients flow to those kept.
 
     Raises:
         TypeError: scores are no floating tensors, or the count no whole number.
@@ -41,7 +42,7 @@ def top_k(scores: Scores, count: int) -> Scores:
     if check_whole(count, "count") < 1:
         raise ValueError(f"count is {count}; keep at least one sample")
     ranks = torch.stack([per_sample(scale.detach()) for scale in checked]).sum(0)
-    kept = ranks.topk(min(count, len(ranks))).indices
+    kept = ranks.topk(min(count, len(ranks)), largest=not real_is_low).indices
     chosen = [scale[kept] for scale in checked]
     return chosen if isinstance(scores, list) else chosen[0]
 
@@ -163,7 +164,6 @@ def latent_step(
     >>> latent_step(z, lambda z: z @ torch.tensor([3.0, 4.0]), damping=None, share=1.0)
     tensor([[2.7000, 3.6000]])
     """
-    check_tensor(latents, "latents")
     check_number(rate, "rate")
     for name, number in (("damping", damping), ("bound", bound)):
         check_number(number, name, (type(None),))
@@ -176,13 +176,18 @@ def latent_step(
             "a latent step differentiates the scores, which torch.no_grad() and "
             "torch.inference_mode() forbid; take it outside, or leave it out when evaluating"
         )
+    latents = check_tensor(latents, "latents")
     z = latents if latents.requires_grad else latents.detach().requires_grad_(True)
-    scores = per_sample(score(z))
-    if len(scores) != len(z):
-        raise ValueError(f"there are {len(scores)} scores of {len(z)} latents")
-    if not scores.requires_grad:
-        raise ValueError("the scores do not depend on the latents: something inside detaches them")
-    (gradient,) = torch.autograd.grad(scores.sum(), z, create_graph=True)
+    # Gradients in half precision, differentiated again, would underflow.
+    with torch.autocast(z.device.type, enabled=False):
+        scores = per_sample(score(z))
+        if len(scores) != len(z):
+            raise ValueError(f"there are {len(scores)} scores of {len(z)} latents")
+        if not scores.requires_grad:
+            raise ValueError(
+                "the scores do not depend on the latents: something inside detaches them"
+            )
+        (gradient,) = torch.autograd.grad(scores.sum(), z, create_graph=True)
     if damping is not None:
         squares = gradient.flatten(1).square().sum(1).view(-1, *[1] * (z.dim() - 1))
         gradient = gradient / (squares + damping)

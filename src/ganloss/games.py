@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, final
 
-import torch
-from torch import nn
-from torch.nn.utils import parametrizations
-
 from ganloss._lazy import suggest
 from ganloss._settings import check_settings
 from ganloss.augment import DiffAugment
+from ganloss.constraints import ClipWeights, Constraint, SpectralNorm
 from ganloss.losses import (
     BoundaryEquilibrium,
     BoundarySeeking,
@@ -31,7 +28,7 @@ from ganloss.losses import (
     Sphere,
     Wasserstein,
 )
-from ganloss.objective import Weight, WeightedSum, checked_weight, every
+from ganloss.objective import Every, Weight, WeightedSum, checked_weight, every
 from ganloss.optimisers import Adam, Optimisers, RMSprop
 from ganloss.outputs import EnergyOutput, FeatureOutput, Output, ScoreOutput
 from ganloss.penalties import (
@@ -51,80 +48,6 @@ from ganloss.penalties import (
 
 #: Of the discriminator's objective, or of the generator's.
 AnyPenalty: TypeAlias = Penalty | GeneratorPenalty | PullingAway
-
-
-@final
-@dataclass(frozen=True)
-class ClipWeights:
-    """Clip every parameter to ``[-limit, limit]`` after each update.
-
-    Args:
-        limit: half the side of the box.
-
-    Raises:
-        TypeError: a setting is not of its type.
-        ValueError: a number is not finite.
-
-    References:
-        Arjovsky et al., "Wasserstein GAN", ICML 2017, arXiv:1701.07875, algorithm 1 (c = 0.01).
-
-    >>> layer = nn.Linear(2, 1)
-    >>> ClipWeights(0.01).prepare(layer)  # before training; after_step(layer) after each update
-    >>> bool(layer.weight.abs().max() <= 0.01)
-    True
-    """
-
-    limit: float = 0.01
-
-    def __post_init__(self) -> None:
-        check_settings(self)
-
-    def prepare(self, discriminator: nn.Module) -> None:
-        """Start inside the box."""
-        self.after_step(discriminator)
-
-    def after_step(self, discriminator: nn.Module) -> None:
-        """Clip the parameters in place.
-
-        >>> from torch import nn
-        >>> line = nn.Linear(1, 1)
-        >>> _ = line.weight.data.fill_(5.0)
-        >>> ClipWeights(0.01).after_step(line)
-        >>> line.weight.item() <= 0.0101
-        True
-        """
-        with torch.no_grad():
-            for parameter in discriminator.parameters():
-                parameter.clamp_(-self.limit, self.limit)
-
-
-@final
-@dataclass(frozen=True)
-class SpectralNorm:
-    """Divide every linear and convolutional weight by its largest singular value.
-
-    Uses ``torch.nn.utils.parametrizations.spectral_norm`` (one power iteration per forward pass).
-    There is nothing to set; other layers are left as they are.
-
-    References:
-        Miyato et al., "Spectral Normalization for GANs", ICLR 2018, arXiv:1802.05957, eq. 8.
-
-    >>> network = nn.Sequential(nn.Linear(2, 2))
-    >>> SpectralNorm().prepare(network)
-    >>> torch.nn.utils.parametrize.is_parametrized(network[0])
-    True
-    >>> SpectralNorm().after_step(network)  # nothing to do
-    """
-
-    def prepare(self, discriminator: nn.Module) -> None:
-        """Parametrise the layers."""
-        kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-        for layer in discriminator.modules():
-            if isinstance(layer, kinds):
-                parametrizations.spectral_norm(layer)
-
-    def after_step(self, discriminator: nn.Module) -> None:
-        """Nothing to do: the parametrisation holds by itself."""
 
 
 @final
@@ -188,7 +111,7 @@ class Game:
 
     pair: GANLoss
     penalties: Mapping[str, Weighted] = field(default_factory=dict[str, Weighted])
-    constraint: ClipWeights | SpectralNorm | None = None
+    constraint: Constraint | None = None
     critic_steps: int = 1
     optimisers: Optimisers = field(default_factory=Optimisers)
     output: Output = field(default_factory=ScoreOutput)
@@ -243,6 +166,8 @@ class Game:
     def with_penalty(self, name: str, weight: float) -> "Game":
         """Give the same game with this penalty added or re-weighted; weight 0 removes it.
 
+        A penalty that the game computes now and then only stays as rare.
+
         Raises:
             KeyError: no penalty of that name.
             ValueError: the penalty must be given arguments.
@@ -250,11 +175,17 @@ class Game:
         >>> from ganloss import GAMES
         >>> GAMES["ns"].with_penalty("r1", 10.0).penalties
         {'r1': Weighted(penalty=R1(), weight=10.0)}
+        >>> GAMES["stylegan2"].with_penalty("r1", 5.0).penalties["r1"].weight
+        every(16, 5.0)
         """
         old = self.penalties.get(name)
-        penalty = old.penalty if old else _usual(name)
+        penalty, before = (old.penalty, old.weight) if old else (_usual(name), None)
         rest = {key: value for key, value in self.penalties.items() if key != name}
-        return replace(self, penalties=rest | ({name: Weighted(penalty, weight)} if weight else {}))
+        if not weight:
+            return replace(self, penalties=rest)
+        lazy = every(before.interval, weight) if isinstance(before, Every) else weight
+        new = Weighted(penalty, lazy)
+        return replace(self, penalties=rest | {name: new})
 
     def with_gamma(self, gamma: float) -> "Game":
         """Give the same game with this weight for R1 and R2.
@@ -305,6 +236,8 @@ def _usual(name: str) -> AnyPenalty:
 def _number(name: str, weight: Weight) -> float:
     if isinstance(weight, (int, float)):
         return weight
+    if isinstance(weight, Every):
+        return weight.weight
     raise ValueError(f"the weight of {name} is a schedule already: {weight!r}")
 
 

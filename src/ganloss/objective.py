@@ -33,11 +33,14 @@ Weight: TypeAlias = float | Schedule
 
 
 @dataclass(frozen=True, repr=False)
-class _Every:
+class Every:
+    """What :func:`every` gives."""
+
     interval: int
     weight: float
 
     def __call__(self, step: int) -> float:
+        """Weight at ``step``."""
         return self.interval * self.weight if step % self.interval == 0 else 0.0
 
     def __repr__(self) -> str:
@@ -78,7 +81,7 @@ def every(interval: int, weight: float) -> Schedule:
     interval, weight = check_whole(interval, "interval"), check_number(weight, "weight")
     if interval < 1:
         raise ValueError(f"interval is {interval}; it must be at least 1 step")
-    return _Every(interval, weight)
+    return Every(interval, weight)
 
 
 def ramp(start: float, end: float, steps: int) -> Schedule:

@@ -116,6 +116,57 @@ def test_code_in_a_plan_is_not_run_without_being_asked_for(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+def test_code_that_variants_name_is_not_run_without_being_asked_for(tmp_path):
+    (tmp_path / "evil.py").write_text("from pathlib import Path\nPath('ran').touch()\n")
+    words = ["compare", "--data", "demo:ring", "--losses", "ns", "--seeds", "0-1", "--steps", "2"]
+    (tmp_path / "c.yaml").write_text("vary: ['generator=evil.py:A,evil.py:B']\n")
+    found = run(*words, "--config", "c.yaml", cwd=tmp_path)
+    assert found.returncode == 2
+    assert "the configuration names code, generator evil.py:A" in found.stderr
+
+    made = run(*words, "--vary", "lr=1e-4,1e-3", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    folder = folder_of(tmp_path)
+    plan = (folder / "plan.yaml").read_text().replace("lr: 0.001\n", "generator: evil.py:A\n", 1)
+    assert "generator: evil.py:A" in plan
+    (folder / "plan.yaml").write_text(plan)
+    (folder / "results.jsonl").unlink()
+    found = run("compare", "--resume", str(folder), cwd=tmp_path)
+    assert found.returncode == 2
+    assert "importing that runs it" in found.stderr
+    assert not (tmp_path / "ran").exists()
+    typed = run(*words, "--vary", "generator=evil.py:A,evil.py:B", cwd=tmp_path)
+    assert "evil.py has no '" in typed.stderr  # typed, it is imported
+    assert (tmp_path / "ran").exists()
+
+
+def test_a_dry_run_trains_nothing_also_of_a_comparison_that_has_begun(compared):
+    home, _ = compared
+    folder = folder_of(home)
+    results = folder / "results.jsonl"
+    rows = results.read_text()
+    results.write_text("".join(rows.splitlines(keepends=True)[:-1]))
+    found = run("compare", "--resume", str(folder), "-n", cwd=home)
+    left = results.read_text()
+    results.write_text(rows)
+    assert found.returncode == 0, found.stderr
+    assert "9 runs of 10 steps" in found.stdout
+    assert "ended    8 of them" in found.stdout
+    assert len(left.splitlines()) == 8
+
+
+def test_the_task_may_come_from_the_configuration(tmp_path):
+    (tmp_path / "c.yaml").write_text("task: unpaired\ndata: nowhere\nlosses: lsgan,hinge\n")
+    found = run("compare", "--config", "c.yaml", "--lambda-cycle", "5", "--steps", "2",
+                cwd=tmp_path)  # fmt: skip
+    assert found.returncode == 3, found.stderr  # a flag of unpaired runs is known; the data are not
+    assert "nowhere" in found.stderr
+    typed = run("compare", "--config", "c.yaml", "--lambda-cycle", "5", "--task", "generate",
+                cwd=tmp_path)  # fmt: skip
+    assert typed.returncode == 2, "a flag wins, and generating knows no cycle"
+    assert "there is no --lambda-cycle" in typed.stderr
+
+
 @pytest.mark.long
 def test_pairs_are_compared_by_what_varies(tmp_path):
     found = run(
@@ -142,5 +193,5 @@ def test_seeds_and_budgets():
     digits = GenerateSettings(data="demo:digits")
     assert _with_budget(digits, None).steps == 2000
     assert _with_budget(GenerateSettings(data="x", steps=100), "images").kimg == 6.4
-    assert _with_budget(GenerateSettings(data="x", minutes=2), None).seconds == 120
+    assert _with_budget(GenerateSettings(data="x", minutes=2), "seconds").minutes == 2
     assert _with_budget(digits, "seconds").seconds == 60

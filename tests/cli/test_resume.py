@@ -93,6 +93,9 @@ def test_resuming_a_finished_run_says_so(tmp_path: Path) -> None:
     assert other.returncode == 2
     assert "has loss 'ns'" in other.stderr
     assert "Leave the flag out" in other.stderr
+    default = run("train", "generate", "--resume", str(folder), "--loss", "wgan-gp", cwd=tmp_path)
+    assert default.returncode == 2, "what is typed counts, also where it is the default"
+    assert "has loss 'ns'" in default.stderr
 
 
 def test_control_another_seed_gives_another_fingerprint(tmp_path: Path) -> None:

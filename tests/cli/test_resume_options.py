@@ -14,7 +14,7 @@ from ganloss.cli import main
 from ganloss.cli.train import _parse
 from ganloss.engine import checkpoint
 from ganloss.engine.loop import Engine
-from ganloss.runs.folder import RunFolder
+from ganloss.runs.folder import RunFolder, create, find_resumable
 from ganloss.runs.settings import GenerateSettings
 from ganloss.runs.training import Outcome, _Session, train
 
@@ -243,3 +243,21 @@ def test_best_is_not_replaced_by_a_step_that_was_not_scored(
     folder = RunFolder(only_run(tmp_path))
     assert checkpoint.load(folder.last)["engine"]["step"] == 5
     assert checkpoint.load(folder.best)["engine"]["step"] == 3
+
+
+def test_a_run_of_two_processes_may_go_on_with_one(tmp_path: Path) -> None:
+    """1 is the default of --devices, and typed all the same."""
+    run = create(replace(BASE, out=str(tmp_path), devices=2), "ring")
+    words = ["--resume", str(run.path), "--devices"]
+    assert _parse("generate", [*words, "1"])[0].devices == 1
+    assert _parse("generate", [*words, "4"])[0].devices == 4
+    assert _parse("generate", words[:2])[0].devices == 2
+
+
+def test_a_run_of_another_version_is_passed_over(tmp_path: Path) -> None:
+    settings = replace(BASE, out=str(tmp_path))
+    older, newer = (create(settings, "ring") for _ in range(2))
+    newer.config.write_text(newer.config.read_text() + "a_setting_of_tomorrow: 1\n")
+    found = find_resumable(settings)
+    assert found is not None
+    assert found.path == older.path

@@ -233,7 +233,7 @@ THEIRS |= {
         '`GANLoss("hinge")`, D, real + fake': HINGE_D,
         '`GradientPenaltyLoss(norm_mode="HWC")`': GP,
         '`R1GradientPenalty(norm_mode="HWC")`': float((norms(POINTS) ** 2).mean()),
-        "`DiscShiftLoss` of real scores": float(0.5 * (score(POINTS) ** 2).mean()),
+        "`DiscShiftLoss` of real scores": float((score(POINTS) ** 2).mean()),
     }.items()
 }
 

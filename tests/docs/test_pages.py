@@ -105,7 +105,8 @@ def type_in(section: Section) -> None:
     space = names()
     for number in range(EARLIER.get(section.name, 0)):
         Path(f"runs/{number:05d}-earlier").mkdir(parents=True)
-    Path("losses.py").write_text(_LOSSES, encoding="utf-8")
+    # The pages say that their code is to be put into this file.
+    Path("losses.py").write_text("\n".join(_IMPORTS + section.code("python")), encoding="utf-8")
     for kind, text in section.blocks:
         if kind == "python":
             exec(compile(text, section.name, "exec"), space)
@@ -114,37 +115,7 @@ def type_in(section: Section) -> None:
             assert main(shortened(command)) in found, command
 
 
-_LOSSES = """
-from dataclasses import dataclass
-import torch
-import ganloss as gl
-
-@dataclass(frozen=True)
-class Charbonnier(gl.Term):
-    epsilon: float = 1e-3
-
-    def values(self, input, target):
-        return ((input - target).square() + self.epsilon**2).sqrt()
-
-@dataclass(frozen=True)
-class Exponential(gl.ElementwisePair):
-    rate: float = 0.5
-
-    def real_side(self, scores):
-        return torch.expm1(-self.rate * scores)
-
-    def fake_side(self, scores):
-        return torch.expm1(self.rate * scores)
-
-    def generator_side(self, scores):
-        return torch.expm1(-self.rate * scores)
-
-def my_psnr(input, target):
-    return -10 * torch.log10(1 / (input - target).square().flatten(1).mean(1)).mean()
-
-def d_loss(real, fake):
-    return torch.relu(1 - real).mean() + torch.relu(1 + fake).mean()
-"""
+_IMPORTS = ["from dataclasses import dataclass", "import torch", "import ganloss as gl"]
 #: What a tutorial shows of a finished comparison needs one.
 _LATER = ("compare: Which loss? A comparison from question to answer",)
 

@@ -90,6 +90,19 @@ def test_a_failing_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["last.pt"]
 
 
+def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "last.pt"
+    checkpoint.save(STATE, file)
+
+    def interrupted(stream: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.write_atomically(file, interrupted)
+    assert checkpoint.load(file)["step"] == 3
+    assert os.listdir(tmp_path) == ["last.pt"]
+
+
 def test_the_digest_sees_every_bit() -> None:
     a = {"x": torch.tensor([0.0]), "y": [1, 2]}
     assert checkpoint.digest(a) != checkpoint.digest({"x": torch.tensor([-0.0]), "y": [1, 2]})

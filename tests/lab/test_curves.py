@@ -120,3 +120,25 @@ def test_the_best_of_more_runs_is_better(tmp_path: Path) -> None:
     assert ns["runs"] == [1, 2]
     assert ns["median"][0] >= ns["median"][1] == 2.0
     assert hinge["median"] == [3.0, 3.0]
+
+
+def test_a_run_that_failed_early_does_not_cut_the_median_short(tmp_path: Path) -> None:
+    found = pretended(tmp_path, {"ns": [4.0, 2.0], "hinge": [3.0, 3.0]}, pictures=False,
+                      states={"ns-s0": "diverged"})  # fmt: skip
+    rows = run_folder(found.folder, "ns-s0") / "metrics.jsonl"
+    rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:3]))
+    curve = curves_of(found, "fd")[0]
+    assert curve.typical["step"]["x"][-1] == 100
+    assert curve.typical["step"]["y"][-1] == pytest.approx(2.0)
+    assert [point["step"] for point in curve.failed] == [20]
+
+
+def test_failed_runs_count_among_those_one_may_draw(tmp_path: Path) -> None:
+    """One run in three ends: of one run the median is a failure, of three no more."""
+    found = pretended(tmp_path, {"ns": [4.0, 2.0, 3.0], "hinge": [3.0] * 3}, pictures=False,
+                      states={"ns-s0": "diverged", "ns-s1": "crashed"})  # fmt: skip
+    ns, hinge = budgets_of(found)
+    assert ns["median"] == [None, 3.0, 3.0]
+    assert ns["low"] == ns["high"] == [None, None, None]  # the worst tenth is a failure throughout
+    assert ns["words"] == "from a failure with one to 3 with 3"
+    assert hinge["high"] == [3.0] * 3

@@ -14,7 +14,8 @@ import pytest
 from cli.runs import COMMAND, environment, run, start
 from ganloss._errors import DataError
 from ganloss.lab import compare
-from ganloss.lab.comparison import create
+from ganloss.lab.comparison import _Silent, create
+from ganloss.lab.comparison import run as run_comparison
 from ganloss.lab.jobs import from_message, to_message
 from ganloss.lab.plan import plan
 from ganloss.lab.pool import _Pool, run_locally
@@ -126,6 +127,36 @@ def test_a_search_tries_the_same_draws_and_the_best_goes_on(tmp_path):
         rate = next(job.settings.lr for job in found.plan.search() if job.name == best)
         assert f"\nlr: {rate}\n" in used
         assert (found.folder / "jobs" / f"{loss}-s0.yaml").read_text() == used, "jobs say what ran"
+
+
+def test_a_crashed_draw_is_not_tried_again_once_runs_have_begun_with_what_was_found(tmp_path):
+    settings = replace(RING, out=str(tmp_path))
+    found = compare(["ns", "hinge"], seeds=[0, 1], settings=settings, draws=2)
+    results = found.folder / "results.jsonl"
+    rows = [json.loads(line) for line in results.read_text().splitlines()]
+    best = min(found.draws, key=lambda row: row["score"])["job"]
+    crashed = {"state": "crashed", "score": None}
+    rows = [row | crashed if row["job"] == best else row for row in rows]
+    rows = [row for row in rows if row["job"] != "ns-s1"]
+    results.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    again = run_comparison(found.folder, _Silent())
+    states = {row["job"]: row["state"] for row in again.log()}
+    assert states[best] == "crashed"
+    assert states["ns-s1"] == "finished"
+
+
+def test_a_comparison_that_is_cut_short_has_its_report(tmp_path):
+    class Impatient(_Silent):
+        def ended(self, row):
+            if len(Comparison(folder)) == 3:
+                (folder / "report.html").unlink(missing_ok=True)
+                raise KeyboardInterrupt
+
+    made = plan(replace(RING, out=str(tmp_path)), ["ns", "hinge"], seeds=[0, 1], workers=1)
+    folder = create(made, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        run_comparison(folder, Impatient())
+    assert "3 of 4" in (folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_diverged_run_is_a_row_and_the_others_go_on(tmp_path):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
@@ -201,3 +202,37 @@ def test_names_of_jobs_are_those_of_files():
     made = plan(DIGITS, ["ns", "hinge"], ["lr=1e-4,2e-4"], workers=1)
     assert Counter(job.name for job in made.jobs()).most_common(1)[0][1] == 1
     assert made.jobs()[0].name == "ns-lr=1e-4-s0"
+
+
+def test_runs_that_may_end_at_different_steps_are_refused() -> None:
+    with pytest.raises(UsageError, match="--patience ends runs after different numbers of steps"):
+        plan(replace(DIGITS, patience=2), ["ns", "hinge"])
+    with pytest.raises(UsageError, match="--vary patience: runs that differ in it"):
+        plan(DIGITS, ["ns"], ["patience=1,5"])
+
+
+@pytest.mark.parametrize(
+    ("losses", "vary"), [(["none", "ns"], []), (["none"], ["lr=1e-4,1e-3"])], ids=str
+)
+def test_no_discriminator_has_the_optimiser_of_ns(losses: list[str], vary: list[str]) -> None:
+    settings = PairedSettings(data="demo:sketches", steps=10)
+    made = plan(settings, losses, vary, tuning="shared", workers=1)
+    rates = {job.settings.g_lr or job.settings.lr for job in made.jobs()}
+    assert rates == ({2e-4} if not vary else {1e-4, 1e-3})
+
+
+def test_minutes_are_of_training_alone() -> None:
+    made = plan(GenerateSettings(data="demo:ring", minutes=2), ["ns", "hinge"])
+    assert (made.settings.minutes, made.settings.seconds) == (None, 120)
+    assert made.budget == "120 seconds of training"
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_on_a_gpu_runs_take_turns_unless_more_are_asked_for(
+    device: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    settings = replace(DIGITS, device=device)
+    assert plan(settings, ["ns", "hinge"]).workers == 1
+    assert plan(settings, ["ns", "hinge"]).settings.device == "cuda"
+    assert plan(settings, ["ns", "hinge"], workers=3).workers == 3

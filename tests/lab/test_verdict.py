@@ -96,9 +96,10 @@ def test_against_a_baseline_each_is_better_worse_or_neither(tmp_path):
         baseline="ns",
     )
     assert verdict.sentence.startswith(
-        "Compared with ns on demo:digits after 100 steps, r3gan is better; lsgan is worse; hinge "
-        "is not clearly different"
+        "Compared with ns on demo:digits after 100 steps, r3gan is better and lsgan is worse "
+        "(p ≤ 0.0"
     )
+    assert verdict.sentence.endswith("); hinge is not clearly different.")
 
 
 def test_samples_far_from_real_are_said_to_be_far(tmp_path):
@@ -115,7 +116,7 @@ def test_far_from_real_is_said_of_the_mean_in_the_table_also_where_runs_failed(t
 
 def test_equal_means_are_no_lowest_one(tmp_path):
     verdict = say(tmp_path, {"ns": [1.0, 2.0], "hinge": [1.0, 2.0], "r3gan": [5.0, 5.0]})
-    assert "the mean scores of ns and hinge are equal; 3 seeds would do" in verdict.sentence
+    assert "ns and hinge have the same mean score; 3 seeds would do" in verdict.sentence
 
 
 @pytest.mark.parametrize(
@@ -143,3 +144,21 @@ def test_the_shared_optimiser_is_part_of_the_limits(tmp_path):
 def test_two_losses_with_hardly_any_seeds(tmp_path, seeds):
     verdict = say(tmp_path, {"ns": BAD[:seeds], "r3gan": GOOD[:seeds]})
     assert "cannot show a difference" in verdict.sentence
+
+
+def test_a_loss_that_is_better_in_all_seeds_but_a_failed_one_is_the_better_one(tmp_path):
+    """By ranks: 8 seeds against 1, of which 20 in 512 arrangements are as uneven."""
+    scores = {"ns": [2.0] * 9, "hinge": [1.0] * 9}
+    verdict = say(tmp_path, scores, states={"hinge-s3": "diverged"})
+    assert verdict.sentence.startswith("hinge is the best of 2")
+    assert "it beats ns (p ≤ 0.04)" in verdict.sentence
+    assert verdict.order == ("hinge", "ns")
+    assert verdict.differences[0].p == 20 / 512
+    against = say(tmp_path, scores, states={"hinge-s3": "diverged"}, baseline="ns")
+    assert "hinge is better (p ≤ 0.04)" in against.sentence
+
+
+def test_where_runs_failed_ranks_are_compared_and_said_to_be(tmp_path):
+    scores = {"ns": [2.0, 3.0], "hinge": [1.0, 1.0]}
+    verdict = say(tmp_path, scores, states={"ns-s0": "diverged", "hinge-s1": "diverged"})
+    assert "ns and hinge have the same mean rank, since runs failed" in verdict.sentence

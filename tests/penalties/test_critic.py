@@ -142,3 +142,12 @@ def test_a_critic_that_is_called_in_a_function_says_how_to_pass_conditions() -> 
 def test_what_is_no_discriminator_is_refused_at_once(wrong: Any):
     with pytest.raises(TypeError, match=r"pass a network, e\.g\. Critic\(D\)"):
         gl.Critic(wrong)
+
+
+def test_a_pass_without_a_graph_does_not_serve_one_that_needs_it() -> None:
+    d, x = nn.Linear(2, 1), torch.ones(3, 2)
+    critic = gl.Critic(d)
+    with torch.no_grad():
+        assert not critic(x).requires_grad
+    assert critic(x).requires_grad
+    assert gl.R1()(critic, real=x).requires_grad

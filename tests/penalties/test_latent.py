@@ -96,3 +96,22 @@ def test_latent_consistency_of_a_linear_map() -> None:
 
     found = gl.LatentConsistency()(critic_of_samples, latents=z)
     assert found.item() == pytest.approx(0.03**2 * 3, rel=5 * math.sqrt(2 / 100_000))
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=str)
+def test_a_half_precision_generators_changes_are_squared_in_fp32(half: torch.dtype) -> None:
+    """In fp16 the square of 1e-4 is 0, and 300 squares of 100 overflow."""
+    for size in (1e-4, 100.0):
+        made = [torch.full((2, 300), size, dtype=half), torch.zeros(2, 300, dtype=half)]
+        penalty = gl.LatentConsistency()(lambda z, made=made: made.pop(0), latents=torch.ones(2, 4))
+        assert penalty.item() == pytest.approx(300 * size**2, rel=0.01)
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=str)
+def test_cosines_of_codes_are_those_of_fp32_under_autocast(half: torch.dtype) -> None:
+    codes = torch.randn(6, 40, generator=torch.Generator().manual_seed(0))
+    exact = gl.PullingAway()(codes)
+    with torch.autocast("cpu", half):
+        found = gl.PullingAway()(codes)
+    assert found.dtype == torch.float32
+    assert found.item() == pytest.approx(exact.item(), rel=1e-6)

@@ -47,3 +47,9 @@ def test_the_gradient_of_history_goes_to_the_parameters_alone():
 def test_a_network_without_matrices_is_refused():
     with pytest.raises(TypeError, match="no weight of two dimensions"):
         gl.Spectral()(nn.LayerNorm(3))
+
+
+def test_an_orthogonal_weight_costs_nothing_and_never_less() -> None:
+    layer = nn.Linear(256, 256, bias=False)
+    nn.init.orthogonal_(layer.weight)
+    assert 0 <= gl.Orthogonal()(layer).item() < 1e-8

@@ -3,7 +3,7 @@
 import argparse
 import re
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
 
@@ -107,6 +107,16 @@ class Parser(ArgumentParser):
         else:
             options |= {"type": hint, "metavar": _metavar(item.name, hint)}
         self.add_argument(*names, **options)
+
+    def reword(self, helps: Mapping[str, str]) -> None:
+        """Say in other words what some flags do."""
+        for action in self._actions:
+            action.help = helps.get(action.dest, action.help)
+
+    def typed(self, arguments: Sequence[str]) -> set[str]:
+        """Names of the flags that were typed, also those whose value is the default."""
+        words = {_dashes(word).partition("=")[0] for word in arguments}
+        return {action.dest for action in self._actions if words & set(action.option_strings)}
 
     def parse(self, arguments: Sequence[str]) -> dict[str, Any]:
         """Parse flags; every flag accepts ``-`` and ``_``."""

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 #: Of each run, where no length is asked for.
 USUAL_STEPS, USUAL_SECONDS = 2000, 60.0
 _OWN = ("losses", "seeds", "budget", "baseline", "tuning", "tune", "vary", "workers", "on")
-_LEFT_OUT = ("seed", "devices", "epochs")
+_LEFT_OUT = ("seed", "devices", "epochs", "patience")
+#: What is otherwise than in ``ganloss train``.
+_HELP = {
+    "steps": f"updates of the generator (default without any length: {USUAL_STEPS})",
+    "minutes": "minutes of training alone: samples, scores and checkpoints do not count",
+    "snap": "steps between samples, scores and checkpoints (default: 10 times a run of so many "
+    "steps, else 20 times)",
+}
 
 
 def run(arguments: list[str]) -> int:
@@ -37,18 +44,22 @@ def run(arguments: list[str]) -> int:
     from ganloss.cli._progress import announce
 
     if resume not in (None, "auto"):
-        _refuse_changes(parser, values | own, resume)
+        _refuse_changes(parser, arguments, values | own, resume)
+        from ganloss.lab.results import Comparison
+
+        begun = Comparison(Path(resume))
+        if "task" in parser.typed(arguments) and begun.plan.settings.task != kind.task:
+            raise UsageError(f"{resume} is one of --task {begun.plan.settings.task}")
         announce(f"ganloss {__version__}  going on with {resume}")
         if not trusted:
-            from ganloss.lab.results import Comparison
-
-            refuse_code(Comparison(Path(resume)).plan.settings, arguments)
+            _refuse_code(begun.plan, arguments)
+        if dry_run:
+            announce(f"{_describe(begun.plan)}\n{'ended':<9}{len(begun)} of them")
+            return 0
         return _go(Path(resume), own["on"])
     losses = _losses(own["losses"])
     values["loss"] = _one(losses, kind)
     settings = _with_budget(kind(**values), own["budget"])
-    if not trusted:
-        refuse_code(settings, arguments)
     if not settings.data and not getattr(settings, "lq", ""):
         raise UsageError("which images? Add --data FOLDER, or --data demo:digits")
     announce(f"ganloss {__version__}  comparing on {settings.data or settings.headline}")
@@ -67,6 +78,8 @@ def run(arguments: list[str]) -> int:
         workers=own["workers"],
         command=command_line(),
     )
+    if not trusted:
+        _refuse_code(made, arguments)
     if dry_run:
         announce(_describe(made))
         _try(made)
@@ -87,19 +100,34 @@ def _go(folder: Path, where: Any, *, fresh: bool = False) -> int:
     except KeyboardInterrupt:
         from ganloss.cli._progress import announce
 
-        announce(f"\ninterrupted: every running job was saved. Go on with\n"
-                 f"  ganloss compare --resume {folder}")  # fmt: skip
+        saved = "what ended is kept" if where == "ray" else "every running job was saved"
+        on = f" --on {where}" if where != "local" else ""
+        announce(f"\ninterrupted: {saved}. Go on with\n  ganloss compare --resume {folder}{on}")
         return 130
     return conclude(found)
 
 
 def _kind(arguments: Sequence[str]) -> type[RunSettings]:
+    """The task that was typed, or that the file of ``--config`` is of."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--task", default="generate")
-    task = first.parse_known_args(list(arguments))[0].task
+    first.add_argument("--task")
+    first.add_argument("-c", "--config")
+    found = first.parse_known_args(list(arguments))[0]
+    task = found.task or _task_of(found.config) or "generate"
     if task not in TASKS:
         raise UsageError(f"--task is {task!r}; it takes {', '.join(TASKS)}")
     return TASKS[task]
+
+
+def _task_of(config: str | None) -> str:
+    """What the file says; the parser says what is wrong with one that cannot be read."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(Path(config or "").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return ""
+    return str(values.get("task", "")) if isinstance(values, dict) else ""
 
 
 def _parser(kind: type[RunSettings]) -> Parser:
@@ -112,6 +140,7 @@ def _parser(kind: type[RunSettings]) -> Parser:
     _add_question(parser)
     _add_conduct(parser)
     parser.add_settings(kind, without=(*_LEFT_OUT, "loss", "workers"))
+    parser.reword(_HELP)
     parser.add_argument(
         "--resume",
         nargs="?",
@@ -223,12 +252,7 @@ def _with_budget(settings: RunSettings, budget: str | None) -> RunSettings:
     given = [name for name in LENGTHS if getattr(settings, name) is not None]
     if len(given) > 1:
         raise UsageError(f"--{given[0]} and --{given[1]} both say how long to train; keep one")
-    if settings.minutes is not None:
-        settings, given = (
-            replace(settings, minutes=None, seconds=settings.minutes * 60),
-            ["seconds"],
-        )
-    units = {"steps": "steps", "kimg": "images", "seconds": "seconds"}
+    units = {"steps": "steps", "kimg": "images", "seconds": "seconds", "minutes": "seconds"}
     unit = units[given[0]] if given else ""
     if budget is None or budget == unit:
         return settings if given else replace(settings, steps=USUAL_STEPS)
@@ -243,10 +267,24 @@ def _with_budget(settings: RunSettings, budget: str | None) -> RunSettings:
     raise UsageError(f"--budget {budget} and --{given[0]} do not fit; say {flag} instead")
 
 
-def _refuse_changes(parser: Parser, values: Mapping[str, Any], resume: str) -> None:
+def _refuse_code(plan: "Plan", arguments: Sequence[str]) -> None:
+    """Importing runs code: of what a plan or a configuration names, only what was typed."""
+    refuse_code(plan.settings, arguments)
+    names = ("generator", "discriminator")
+    typed = [word for word in arguments if any(f"{name}=" in word for name in names)]
+    for variant in plan.variants:
+        code = {name: variant.changes[name] for name in names if name in variant.changes}
+        if any(value not in re.split("[=,]", ",".join(typed)) for value in code.values()):
+            refuse_code(replace(plan.settings, **code), ())
+
+
+def _refuse_changes(
+    parser: Parser, arguments: Sequence[str], values: Mapping[str, Any], resume: str
+) -> None:
     """A comparison is gone on with as it was planned."""
+    typed = parser.typed(arguments)
     for name, value in values.items():
-        if name != "on" and value != parser.get_default(name):
+        if name != "on" and (name in typed or value != parser.get_default(name)):
             raise UsageError(
                 f"{resume} goes on as it was planned, and --{name.replace('_', '-')} was given; "
                 "leave it out, or start a new comparison without --resume"

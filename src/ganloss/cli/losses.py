@@ -16,7 +16,7 @@ usage: ganloss losses [list]
 
 list    every pair, penalty and term, with the games of `ganloss train --loss`
 show    formula, when to use it, cost, defaults, source, and what others call it; of a game its
-        pair, penalties, constraint, steps and optimisers
+        pair, penalties, constraint, steps and optimisers; with --bibtex the papers to cite
 """
 
 

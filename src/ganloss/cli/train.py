@@ -71,7 +71,7 @@ def _parse(task: str, arguments: list[str]) -> tuple[RunSettings, dict[str, Any]
     del values["task"]
     settings = kind(**values)
     if options["resume"] not in (None, "auto"):
-        settings = _continued(settings, options["resume"])
+        settings = _continued(settings, options["resume"], parser.typed(arguments))
     if not options["allow_code"]:
         refuse_code(settings, arguments)
     return settings, options
@@ -95,7 +95,7 @@ def _preset(arguments: list[str], kind: type[RunSettings]) -> dict[str, Any]:
     return values
 
 
-def _continued(given: RunSettings, path: str) -> RunSettings:
+def _continued(given: RunSettings, path: str, typed: set[str]) -> RunSettings:
     """Settings of the run to resume, with the flags that may change taken from the command."""
     from ganloss.runs.folder import open_run
 
@@ -109,7 +109,7 @@ def _continued(given: RunSettings, path: str) -> RunSettings:
     changed = {
         f.name: getattr(given, f.name)
         for f in fields(given)
-        if getattr(given, f.name) != getattr(defaults, f.name)
+        if f.name in typed or getattr(given, f.name) != getattr(defaults, f.name)
     }
     _refuse_other_settings(changed, saved, path)
     free = {name: value for name, value in changed.items() if name in saved.free_on_resume}

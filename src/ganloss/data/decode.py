@@ -19,6 +19,8 @@ UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, MemoryError)
 _GRAY_MODES = ("1", "L", "I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 #: Kinds of gray that have more than 8 bits in Pillow's memory too.
 DEEP_GRAY = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+#: Of images with a shorter side than this, little is left to learn; they are enlarged.
+TINY = 8
 _TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
 _ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 258
 _PNG_START = 26  # bytes of a PNG up to its bits and its kind of colour
@@ -53,6 +55,11 @@ class Header(NamedTuple):
     def deep(self) -> bool:
         """Whether its channels have more than 8 bits."""
         return self.bits > 8
+
+    @property
+    def tiny(self) -> bool:
+        """Whether its short side is below :data:`TINY`."""
+        return min(self.width, self.height) < TINY
 
     @property
     def transparent(self) -> bool:

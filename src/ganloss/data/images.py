@@ -188,12 +188,15 @@ def read_headers(files: Sequence[ImageFile], workers: int) -> list[Header | str]
 def default_size(headers: Sequence[Header], largest: int) -> int:
     """Largest power of two that fits the short side of at least nine images in ten.
 
-    >>> default_size([Header(100, 70, "RGB")], largest=128)
+    Tiny images do not count where there are others: among fewer than ten, one would decide.
+
+    >>> default_size([Header(100, 70, "RGB"), Header(3, 3, "RGB")], largest=128)
     64
     """
     if not headers:
         return 8  # nothing is readable; reading will say so, file by file
-    sides = sorted(min(header.width, header.height) for header in headers)
+    counted = [header for header in headers if not header.tiny] or headers
+    sides = sorted(min(header.width, header.height) for header in counted)
     short = sides[len(sides) // 10]
     size = 8
     while size * 2 <= min(short, largest):

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganloss.data.cache import reason
-from ganloss.data.decode import UNREADABLE, Header, read_upright
+from ganloss.data.decode import TINY, UNREADABLE, Header, read_upright
 from ganloss.data.files import ImageFile, Source, list_images
 from ganloss.data.images import FEWEST_IMAGES, MOST_UNREADABLE, default_size, read_headers
 from ganloss.data.layouts import DOMAINS, Kind, classes_of, recognise, training_part
 
 #: Images of which the pixels are read as well, evenly over the files.
 MOST_READ = 2000
-_TINY, _LONG = 8, 4.0
+_LONG = 4.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Survey:
         sizes: how often each width and height occurs, the most frequent first.
         formats: how often each kind of pixels occurs.
         oddities: the most serious first.
-        image_size: what to train at: the default of ``--image-size``, were there no tiny images.
+        image_size: the default of ``--image-size``.
         pairs: images with a partner of the same name in the other domain.
 
     >>> few = Oddity("only 3 images", stops=True)
@@ -110,15 +110,11 @@ def survey(path: Path, largest: int = 64, workers: int = 4) -> Survey:
 
 
 def _image_size(source: Source, headers: Sequence[Header | str], kind: Kind, largest: int) -> int:
-    """Size that fits the images that are trained on, without the tiny ones.
-
-    Those are named as odd: among fewer than ten images, one would make all of them tiny.
-    """
+    """Default size of the images that are trained on."""
     trained = _trained_on(source, kind)
     pairs = zip(source.files, headers, strict=True)
     found = [h for file, h in pairs if isinstance(h, Header) and file.name.startswith(trained)]
-    large = [header for header in found if not _tiny(header)]
-    return default_size(large or found, largest)
+    return default_size(found, largest)
 
 
 def _trained_on(source: Source, kind: Kind) -> tuple[str, ...]:
@@ -126,10 +122,6 @@ def _trained_on(source: Source, kind: Kind) -> tuple[str, ...]:
     if kind == "domains":
         return tuple(f"{domain}/" for domain in DOMAINS)
     return ("",) if training_part(source) is source else ("train/",)
-
-
-def _tiny(header: Header) -> bool:
-    return min(header.width, header.height) < _TINY
 
 
 def _counts(source: Source, kind: Kind) -> dict[str, int]:
@@ -202,7 +194,7 @@ def _shapes(source: Source, headers: Sequence[Header | str], kind: Kind) -> list
     grays = [name for name, h in found if h.gray]
     mixed = kind != "domains" and len(grays) < len(found)  # domains may differ
     groups = {
-        f"smaller than {_TINY} px, and will be enlarged": [name for name, h in found if _tiny(h)],
+        f"smaller than {TINY} px, and will be enlarged": [name for name, h in found if h.tiny],
         f"over {_LONG:.0f} times as long as wide": [
             name for name, (a, b) in sides.items() if b > _LONG * a
         ],

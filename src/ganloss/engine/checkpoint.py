@@ -4,6 +4,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +91,14 @@ def write_atomically(path: Path, write: Any) -> None:
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise StorageError(
             f"{path} could not be written ({error}); free some space or choose another --out. "
             "What was there before is untouched"
         ) from error
+    finally:  # of an interrupted one too
+        if temporary is not None:
+            with suppress(OSError):
+                Path(temporary).unlink(missing_ok=True)
 
 
 def _umask() -> int:

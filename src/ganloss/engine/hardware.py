@@ -50,8 +50,8 @@ class Hardware:
     >>> with alone.autocast():
     ...     torch.mm(torch.eye(2), torch.eye(2)).dtype
     torch.float32
-    >>> alone.average_gradients([]), alone.barrier(), alone.leave()
-    (None, None, None)
+    >>> alone.average_gradients([]), alone.barrier(), alone.wait(), alone.leave()
+    (None, None, None, None)
     >>> alone.loss_scaler().enabled
     False
     """
@@ -129,6 +129,13 @@ class Hardware:
         pieces = [torch.empty_like(rows) for _ in range(self.processes)]
         torch.distributed.all_gather(pieces, rows.contiguous())
         return torch.cat(pieces)
+
+    def wait(self) -> None:
+        """Wait until the device has done all it was asked for, so that clocks count it."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
 
     def broadcast(self, value: str) -> str:
         """Give every process the main process's text."""

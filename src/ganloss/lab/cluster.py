@@ -40,19 +40,23 @@ def run_on_ray(jobs: Sequence[Job], comparison: Path, workers: int) -> Iterator[
             name=job.name,
         )
         waiting[task.remote(to_message(job), str(comparison), mark)] = job
-    while waiting:
-        (done,), _ = ray.wait(list(waiting), num_returns=1)
-        job = waiting.pop(done)
-        try:
-            row, archive = ray.get(done)
-        except ray.exceptions.RayTaskError as error:
-            raise error.as_instanceof_cause() from error
-        except ray.exceptions.RayError as error:
-            yield crashed(job, f"{type(error).__name__}: its process died {RETRIES + 1} times")
-            continue
-        if archive:
-            _unpack(archive, run_folder(comparison, job.name))
-        yield row
+    try:
+        while waiting:
+            (done,), _ = ray.wait(list(waiting), num_returns=1)
+            job = waiting.pop(done)
+            try:
+                row, archive = ray.get(done)
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause from error
+            except ray.exceptions.RayError as error:
+                yield crashed(job, f"{type(error).__name__}: its process died {RETRIES + 1} times")
+                continue
+            if archive:
+                _unpack(archive, run_folder(comparison, job.name))
+            yield row
+    finally:  # interrupted, or given up: nothing goes on unseen, holding its run
+        for task in waiting:
+            ray.cancel(task)
 
 
 def _connected(workers: int) -> Any:

@@ -18,6 +18,7 @@ from ganloss._errors import (
     UsageError,
     WeightsError,
 )
+from ganloss.lab.jobs import run_folder
 from ganloss.lab.plan import Job, Plan, file_name, plan
 from ganloss.lab.report import write_report
 from ganloss.lab.results import Comparison, best_draws
@@ -144,12 +145,31 @@ def run(
     with _removed_if_refused(folder, fresh), _locked(folder), _interruptible() as interrupted:
         watcher = _Asking(watcher, interrupted)
         _cut_half_lines(folder)
-        _do(comparison, comparison.plan.search(), watcher, where)
-        jobs = comparison.plan.jobs(best_draws(comparison))
-        _write_jobs(folder, jobs)  # with what the search found
-        _do(comparison, jobs, watcher, where)
-    write_report(comparison)
+        with _reported(comparison):
+            if not _counted_runs_began(comparison):  # they keep what the search found for them
+                _do(comparison, comparison.plan.search(), watcher, where)
+            jobs = comparison.plan.jobs(best_draws(comparison))
+            _write_jobs(folder, jobs)  # with what the search found
+            _do(comparison, jobs, watcher, where)
     return comparison
+
+
+@contextmanager
+def _reported(comparison: Comparison) -> Generator[None]:
+    """Write the report of what there is, also where the comparison is cut short."""
+    try:
+        yield
+    except BaseException:
+        with suppress(StorageError):
+            if comparison.rows:
+                write_report(comparison)
+        raise
+    write_report(comparison)
+
+
+def _counted_runs_began(comparison: Comparison) -> bool:
+    jobs = comparison.plan.jobs()
+    return any(run_folder(comparison.folder, job.name).exists() for job in jobs)
 
 
 def compare(
@@ -243,7 +263,7 @@ def _do(comparison: Comparison, jobs: Sequence[Job], watcher: Watcher, where: Wh
 
 
 class _Reports:
-    """Writes the report while runs go on, in a twentieth of the time at most."""
+    """Writes the report while runs go on, in a fiftieth of the time at most."""
 
     def __init__(self, comparison: Comparison) -> None:
         self._comparison = comparison
@@ -255,7 +275,7 @@ class _Reports:
             return
         write_report(self._comparison)
         ended = time.monotonic()
-        self._due = ended + 20 * (ended - began)
+        self._due = ended + 50 * (ended - began)
 
 
 def _rows(

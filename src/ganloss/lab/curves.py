@@ -1,5 +1,6 @@
 """The curves of a report, as data for its script and in words for everybody else."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from ganloss.lab.results import Comparison, runs_of
 from ganloss.lab.statistics import best_of
 from ganloss.runs.charts import AXES, thin
-from ganloss.runs.reading import Row, Status, finite, numbers, read_rows
+from ganloss.runs.reading import Row, Status, finite, read_rows
 from ganloss.runs.wording import number
 
 _AXES = ("images", "seconds", "step")
@@ -51,8 +52,9 @@ def curves_of(comparison: Comparison, key: str) -> list[Curve]:
     ...     [curve.name for curve in curves_of(found, "fd")]
     ['ns', 'r3gan']
     """
-    failed = {row["job"] for row in comparison.rows if row["state"] != "finished"}
-    return [_curve(comparison, v.name, key, failed) for v in comparison.plan.variants]
+    finished = {row["job"] for row in comparison.rows if row["state"] == "finished"}
+    failed = {row["job"] for row in comparison.rows} - finished
+    return [_curve(comparison, v.name, key, finished, failed) for v in comparison.plan.variants]
 
 
 def axes_for(comparison: Comparison) -> dict[str, str]:
@@ -72,15 +74,20 @@ def axes_for(comparison: Comparison) -> dict[str, str]:
     return {first: AXES[first], **AXES}
 
 
-def _curve(comparison: Comparison, name: str, key: str, failed: set[str]) -> Curve:
+def _curve(
+    comparison: Comparison, name: str, key: str, finished: set[str], failed: set[str]
+) -> Curve:
     runs = runs_of(comparison, name).values()
-    films = [(path, scored) for path in runs if (scored := _scored(path, key))]
-    seeds = [_points(path, scored, key) for path, scored in films]
-    typical = {axis: _typical(seeds, axis) for axis in _AXES}
+    films = {path.name: _points(path, scored, key) for path in runs
+             if (scored := _scored(path, key))}  # fmt: skip
+    seeds = list(films.values())
+    # A run that failed or has just begun would cut the median of all short.
+    whole = [points for job, points in films.items() if job in finished]
+    typical = {axis: _typical(whole or seeds, axis) for axis in _AXES}
     crosses = [
-        {axis: values[-1] for axis, values in _points(path, scored, key).items()}
-        for path, scored in films
-        if path.name in failed
+        {axis: values[-1] for axis, values in points.items()}
+        for job, points in films.items()
+        if job in failed
     ]
     middle = typical["step"]["y"]
     return Curve(name, seeds, typical, crosses, _in_words(middle), _spark(middle))
@@ -125,8 +132,6 @@ def _in_words(values: Sequence[float]) -> str:
 
 def _spark(values: Sequence[float]) -> str:
     """A logarithmic line, the start left out: it is far from everything else."""
-    import math
-
     shown = [math.log(max(value, 1e-9)) for value in values[1:]]
     if len(shown) < 2:
         return ""
@@ -143,15 +148,28 @@ def budgets_of(comparison: Comparison) -> list[dict[str, Any]]:
     rows = comparison.draws or comparison.rows
     found: list[dict[str, Any]] = []
     for variant in comparison.plan.variants:
-        values = numbers((row for row in rows if row["variant"] == variant.name), "score")
-        curve = best_of(values) if values else []
+        scores = [finite(row["score"]) for row in rows if row["variant"] == variant.name]
+        values = [math.inf if score is None else score for score in scores]  # a failed run
+        curve = best_of(values) if any(map(math.isfinite, values)) else []
+        median = [finite(point.median) for point in curve]
+        whole = [math.isfinite(point.high) for point in curve]  # of a band both sides are known
         found.append(
             {
                 "name": variant.name,
                 "runs": [point.runs for point in curve],
-                "median": [point.median for point in curve],
-                "low": [point.low for point in curve],
-                "high": [point.high for point in curve],
+                "median": median,
+                "low": [p.low if known else None for p, known in zip(curve, whole, strict=True)],
+                "high": [p.high if known else None for p, known in zip(curve, whole, strict=True)],
+                "words": _of_budget(median),
             }
         )
     return found
+
+
+def _of_budget(medians: Sequence[float | None]) -> str:
+    if not medians:
+        return ""
+    first, last = (
+        "a failure" if value is None else number(value) for value in (medians[0], medians[-1])
+    )
+    return f"from {first} with one to {last} with {len(medians)}"

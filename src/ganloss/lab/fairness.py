@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ganloss.constraints import ClipWeights
+from ganloss.games import GAMES, Game
 from ganloss.lab.plan import Plan
-from ganloss.lab.results import Comparison, mean_of
+from ganloss.lab.results import Comparison, best_draws, mean_of
+from ganloss.outputs import EnergyOutput, FeatureOutput, Output
 from ganloss.runs.reading import finite
 from ganloss.runs.wording import listed, number
 
@@ -67,8 +70,10 @@ def sentences(comparison: Comparison) -> list[str]:
     return [
         *_compared(plan),
         _start(plan),
+        *_other_networks(plan),
         _conduct(plan),
         _tuning(plan),
+        *_not_found(comparison),
         *_costs(comparison),
     ]
 
@@ -85,15 +90,48 @@ def _values(values: Sequence[Any]) -> str:
 
 
 def _start(plan: Plan) -> str:
-    weights = "" if _NETWORKS & set(plan.varied) else "start from the same weights, "
+    weights = "start from the same weights, " if _same_networks(plan) else ""
     return (
         f"With the same seed, all {weights}see the data in the same order and show samples of the "
         "same latents."
     )
 
 
+def _same_networks(plan: Plan) -> bool:
+    return not _NETWORKS & set(plan.varied) and len(_outputs(plan)) == 1
+
+
+def _outputs(plan: Plan) -> dict[str, list[str]]:
+    """The losses by what they want of the last layer of a discriminator."""
+    found: dict[str, list[str]] = {}
+    for loss in plan.losses:
+        output = None if loss == "none" else GAMES[loss].output
+        found.setdefault(_last_layer(output), []).append(loss)
+    return found
+
+
+def _last_layer(output: Output | None) -> str:
+    if isinstance(output, FeatureOutput):
+        return f"{output.count} numbers"
+    return "an image, as an autoencoder" if isinstance(output, EnergyOutput) else "a score"
+
+
+def _other_networks(plan: Plan) -> Iterable[str]:
+    if len(groups := _outputs(plan)) > 1:
+        words = "; ".join(f"{listed(losses)}: {output}" for output, losses in groups.items())
+        yield f"Not equal: discriminators, since losses want other outputs of them ({words})."
+    clipped = [loss for loss in plan.losses if loss != "none" and _clips(GAMES[loss])]
+    if clipped and len(clipped) < len(plan.losses):
+        clip = "clips" if len(clipped) == 1 else "clip"
+        yield f"{listed(clipped)} {clip} the first weights of D as well."
+
+
+def _clips(game: Game) -> bool:
+    return isinstance(game.constraint, ClipWeights)
+
+
 def _conduct(plan: Plan) -> str:
-    same = [] if _NETWORKS & set(plan.varied) else ["the same networks"]
+    same = ["the same networks"] if _same_networks(plan) else []
     if "batch_size" not in plan.varied:
         same.append(f"batches of {plan.settings.batch_size}")
     words = ", ".join([*same, f"{plan.budget} each"])
@@ -116,6 +154,19 @@ def _tuning(plan: Plan) -> str:
         )
     words = optimisers_of(plan)
     return f"{words[0].upper()}{words[1:]}, for all."
+
+
+def _not_found(comparison: Comparison) -> Iterable[str]:
+    """Variants of which no draw of a search has ended."""
+    drawn = {row["variant"] for row in comparison.draws}
+    lost = [
+        v.name for v in comparison.plan.variants if v.name in drawn - set(best_draws(comparison))
+    ]
+    if lost:
+        yield (
+            f"No random setting of {listed(lost)} trained to its end, so "
+            f"{'its' if len(lost) == 1 else 'their'} own went on."
+        )
 
 
 def _costs(comparison: Comparison) -> Iterable[str]:

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ganloss._errors import CheckpointError, UsageError
 from ganloss._version import __version__
 from ganloss.games import GAMES, canonical_name
@@ -139,6 +141,11 @@ class Plan:
             raise UsageError(
                 "a comparison runs single-process jobs side by side; use --workers N instead of "
                 "--devices N"
+            )
+        if self.settings.patience is not None:
+            raise UsageError(
+                "--patience ends runs after different numbers of steps, and a comparison gives all "
+                "of them the same; leave it out"
             )
         first = [job for job in self.jobs() if job.seed == self.seeds[0]]
         for job in first:
@@ -363,12 +370,15 @@ def plan(
     if baseline and baseline not in {v.name for v in variants}:
         baseline = _known(baseline)
     runs = len(variants) * max(len(seeds), draws)
+    if settings.device == "auto" and torch.cuda.is_available():
+        settings = replace(settings, device="cuda")
+    if settings.minutes is not None:  # of training alone, as every budget here
+        settings = replace(settings, minutes=None, seconds=60 * settings.minutes)
     if workers is None:
-        workers = max(1, min(_cores() // (settings.threads or 1), runs))
+        at_once = 1 if settings.device == "cuda" else _cores() // (settings.threads or 1)
+        workers = max(1, min(at_once, runs))
     if not 1 <= workers <= MOST:
         raise UsageError(f"--workers is {workers}; it is a number of runs at a time, at least 1")
-    if settings.device == "cuda":
-        workers = 1
     threads = settings.threads or max(1, _cores() // workers)
     settings = replace(_evenly_snapped(settings), threads=threads)
     made = Plan(settings, variants, seeds, baseline, tuning, draws, workers, command)
@@ -408,16 +418,15 @@ def default_seeds(variants: int) -> tuple[int, ...]:
 
 def _optimisers(variant: Variant, settings: RunSettings) -> dict[str, Any]:
     """Rates and betas of a variant's game, for all the others; a flag that was given stays."""
-    game = GAMES[variant.changes.get("loss", settings.loss)]
+    loss = variant.changes.get("loss", settings.loss)
+    game, own = (GAMES["ns" if name == "none" else name] for name in (loss, settings.loss))
     generator, discriminator = game.optimisers.generator, game.optimisers.discriminator
     found: dict[str, Any] = {}
     if settings.lr is None:
         found["g_lr"] = settings.g_lr or generator.lr
         found["d_lr"] = settings.d_lr or discriminator.lr
-    own = GAMES[settings.loss].optimisers
-    if settings.betas is None and all(
-        isinstance(player, Adam) for player in (generator, own.generator, own.discriminator)
-    ):
+    players = (generator, own.optimisers.generator, own.optimisers.discriminator)
+    if settings.betas is None and all(isinstance(player, Adam) for player in players):
         found["betas"] = ",".join(map(str, generator.betas))  # pyright: ignore[reportAttributeAccessIssue]
     return found
 

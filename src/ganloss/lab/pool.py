@@ -94,8 +94,8 @@ class _Pool:
                 if message["row"] is None:
                     raise KeyboardInterrupt
                 self.learn(message["row"])
+                self._begin(worker)  # at once: who is given the row may write a report first
                 yield message["row"]
-                self._begin(worker)
 
     def _open(self, number: int) -> _Worker:
         log = self.comparison / "logs" / f"worker-{number}.log"

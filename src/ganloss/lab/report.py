@@ -130,11 +130,11 @@ def _trial(metric: Metric) -> str:
     """Whether the metric can be trusted here."""
     if metric.warning:
         return metric.warning
-    if metric.key != "fd":
+    if not metric.tried:
         return ""
     return (
         f"{metric.name} was tried on the real images before training: made worse step by step, "
-        "they score worse step by step, wherever there were enough of them to try."
+        "they score worse step by step."
     )
 
 

@@ -102,7 +102,7 @@ def differences(
     """
     scores = np.asarray(scores, dtype=np.float64)
     losses, seeds = scores.shape
-    values = _comparable(scores)
+    values = comparable(scores)
     if losses < 2 or seeds < 2:
         return [_difference(scores, a, b, 1.0) for a, b in pairs]
     observed = _statistics(values.T[None], pairs)[0]
@@ -212,8 +212,12 @@ def best_of(values: Sequence[float]) -> list[BestOf]:
     return found
 
 
-def _comparable(scores: Array) -> Array:
-    """Values whose differences mean something: logarithms, or ranks where a run failed."""
+def comparable(scores: Array) -> Array:
+    """Values whose differences mean something: logarithms, or ranks where a run failed.
+
+    >>> comparable(np.array([[1.0, np.inf], [np.e, 3.0]])).tolist()
+    [[1.0, 2.0], [2.0, 1.0]]
+    """
     if not np.isfinite(scores).all():
         from scipy.stats import rankdata
 

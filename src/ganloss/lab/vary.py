@@ -13,7 +13,9 @@ from ganloss.runs.settings import LENGTHS, PairedSettings, RunSettings
 #: Settings that say what is measured, or where: runs that differ in them cannot be compared.
 _FIXED = frozenset(
     {"data", "lq", "gt", "direction", "degrade", "held_out", "image_size", "fit", "cond", "metrics"}
-) | {"seed", "snap", "out", "name", "device", "devices", "threads", "workers", "cache", "track"}
+    | {"seed", "snap", "out", "name", "device", "devices", "threads", "workers", "cache", "track"}
+    | {"patience"}
+)
 #: Lists of NAME=WEIGHT that one name of is varied.
 _LISTS = ("term", "penalty")
 

@@ -18,6 +18,7 @@ from ganloss.lab.statistics import (
     against,
     all_pairs,
     bound_text,
+    comparable,
     differences,
     seeds_needed,
 )
@@ -33,7 +34,7 @@ class Verdict:
     Args:
         sentence: which variant is best, or why nobody can say.
         limits: what the sentence does not say.
-        order: variants, the lowest mean score first; failures last.
+        order: variants, the lowest mean score first; where a run failed, the lowest mean rank.
         leaders: those that may be the best.
         differences: the comparisons that were declared; positions are those of the plan.
         complete: whether every planned run has its row.
@@ -87,22 +88,18 @@ class _Judgement:
 
     @cached_property
     def means(self) -> Array:
-        """Typical scores: geometric means, infinite where a run failed."""
-        values = self.table
-        if not len(self.seeds):
-            return np.full(len(self.names), math.inf)
-        positive = (values > 0).all()
-        return np.exp(np.log(values).mean(1)) if positive else values.mean(1)
+        """Mean of what the test compares, so that both agree on which of two is the better."""
+        return comparable(self.table).mean(1) if self.seeds else np.zeros(len(self.names))
 
     @cached_property
     def order(self) -> list[int]:
         failed = np.isinf(self.table).sum(1)
-        finite_means = [
-            np.mean(row[np.isfinite(row)]) if np.isfinite(row).any() else math.inf
-            for row in self.table
-        ]
-        return sorted(range(len(self.names)), key=lambda i: (failed[i], self.means[i],
-                                                             finite_means[i]))  # fmt: skip
+        return sorted(range(len(self.names)), key=lambda i: (self.means[i], failed[i]))
+
+    @property
+    def _mean(self) -> str:
+        """What that mean is called."""
+        return "mean score" if np.isfinite(self.table).all() else "mean rank, since runs failed"
 
     def verdict(self) -> Verdict:
         sentence, leaders = self._answer()
@@ -134,9 +131,9 @@ class _Judgement:
     def _too_few(self, where: str) -> str:
         needed = seeds_needed(len(self.names), baseline=bool(self.plan.baseline))
         first = [self.names[i] for i in self.order if self.means[i] == self.means[self.order[0]]]
-        found = f"{first[0]} has the lowest mean score, and chance alone could do that"
+        found = f"{first[0]} has the lowest {self._mean}, and chance alone could do that"
         if len(first) > 1:
-            found = f"the mean scores of {listed(first)} are equal"
+            found = f"{listed(first)} have the same {self._mean}"
         return (
             f"{_count(len(self.seeds), 'seed')} cannot show a difference {where}: {found}; "
             f"{needed} seeds would do."
@@ -159,8 +156,8 @@ class _Judgement:
         behind = [self.names[i] for i in self.order if i in worse]
         if not behind:
             return (
-                f"{names} cannot be told apart {where}: {self.names[top]} has the lowest mean "
-                "score, and no other is clearly worse than it.",
+                f"{names} cannot be told apart {where}: {self.names[top]} has the lowest "
+                f"{self._mean}, and no other is clearly worse than it.",
                 leaders,
             )
         return (
@@ -196,20 +193,17 @@ class _Judgement:
         ]
         worse = [i for i in self.order if i in clear and i not in better]
         rest = [i for i in self.order if i != base and i not in clear]
-        parts = [
-            f"{listed([self.names[i] for i in group])} {'is' if len(group) == 1 else 'are'} {word}"
-            for group, word in (
-                (better, "better"),
-                (worse, "worse"),
-                (rest, "not clearly different"),
-            )
-            if group
-        ]
-        largest = f" (p ≤ {bound_text(max(d.p for d in clear.values()))})" if clear else ""
-        return (
-            f"Compared with {self.plan.baseline} {where}, {'; '.join(parts)}{largest}.",
-            better or [base],
-        )
+        found = [self._are(better, "better"), self._are(worse, "worse")]
+        parts = [" and ".join(part for part in found if part)] if clear else []
+        if clear:
+            parts[0] += f" (p ≤ {bound_text(max(d.p for d in clear.values()))})"
+        if rest:
+            parts.append(self._are(rest, "not clearly different"))
+        return f"Compared with {self.plan.baseline} {where}, {'; '.join(parts)}.", better or [base]
+
+    def _are(self, group: Sequence[int], what: str) -> str:
+        names = listed([self.names[i] for i in group]) if group else ""
+        return f"{names} {'is' if len(group) == 1 else 'are'} {what}" if group else ""
 
     @staticmethod
     def _other(difference: Difference, one: int) -> int:

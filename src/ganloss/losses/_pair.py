@@ -302,7 +302,7 @@ class ElementwisePair(GANLoss):
 
 
 class PairController(nn.Module, ABC):
-    """A pair with a state: it is called as the pair is, and D's turn moves the state.
+    """A pair with a state, which D's turn moves; it gives means, and takes no weights.
 
     The state is in buffers, so it is saved, moved and loaded with everything else.
 

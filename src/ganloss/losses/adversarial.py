@@ -372,7 +372,7 @@ class BoundarySeeking(ElementwisePair):
 
     Cost: One softplus per score for D, one square for G.
 
-    Peers: PyTorch-GAN bgan: same scale, from probabilities.
+    Peers: PyTorch-GAN bgan, from probabilities: G at the same scale, D halved.
 
     References:
         Hjelm et al., "Boundary-Seeking Generative Adversarial Networks", ICLR 2018,

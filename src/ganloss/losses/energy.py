@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import normalize, relu
 
 from ganloss._processes import gathered
-from ganloss._scores import check_tensor, named, per_sample, scales
+from ganloss._scores import check_tensor, named, per_sample, product, scales
 from ganloss._settings import check_settings
 from ganloss.losses._pair import ElementwisePair, PairController
 
@@ -41,7 +41,8 @@ class EnergyBased(ElementwisePair):
 
     Cost: One clamp per score; the autoencoder costs more.
 
-    Peers: torchgan EnergyBased*: same scale. PyTorch-GAN's ebgan: the same.
+    Peers: torchgan EnergyBased*: same scale. PyTorch-GAN's ebgan clamps the mean of
+    the batch instead of each energy.
 
     References:
         Zhao et al., "Energy-based Generative Adversarial Network", ICLR 2017, arXiv:1609.03126,
@@ -142,7 +143,7 @@ class PullingAway:
         flat = codes.reshape(count, -1)
         largest = flat.detach().abs().amax(1, keepdim=True)
         unit = normalize(flat / torch.where(largest > 0, largest, 1.0), dim=1)
-        cosines = unit @ unit.T
+        cosines = product(unit, unit.T)
         off_diagonal = ~torch.eye(count, dtype=torch.bool, device=codes.device)
         squares = torch.where(off_diagonal, cosines.square(), 0.0)
         return squares.sum() / (count * (count - 1))

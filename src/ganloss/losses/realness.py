@@ -26,7 +26,7 @@ class Realness(GANLoss):
 
     Args:
         centre: where the anchor of real samples lies, between 0 and 1.
-        deviation: of both anchors. The paper's code draws histograms of random numbers instead.
+        deviation: of both anchors.
 
     Raises:
         TypeError: a setting is not of its type.
@@ -40,7 +40,9 @@ class Realness(GANLoss):
 
     Cost: A softmax of K logits for each sample.
 
-    Peers: None of TF-GAN, torchgan, StudioGAN, BasicSR has it.
+    Peers: None of TF-GAN, torchgan, StudioGAN, BasicSR has it. The authors' code draws its anchors
+    as histograms, of normal and of uniform random numbers, and for faces has G minimise
+    KL(D(x) | D(G(z))) instead.
 
     References:
         Xiangli et al., "Real or Not Real, that is the Question", ICLR 2020, arXiv:2002.05512,

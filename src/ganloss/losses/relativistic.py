@@ -32,7 +32,7 @@ class Relativistic(GANLoss):
 
     Shapes: scores ``(N, ...)`` or a list of scales; equal batches.
 
-    Range: D and G that of the base: [0, ∞) over all but ``Wasserstein()``.
+    Range: D and G that of the base: [0, ∞) over those that are never negative.
 
     Use: With R1 and R2 (game ``r3gan``): the simplest recipe known to reach modern results. It
     keeps G from dropping modes, since each fake is judged beside a real sample.
@@ -97,7 +97,7 @@ class RelativisticAverage(GANLoss):
 
     Shapes: scores ``(N, ...)`` or a list of scales; batches may differ in size.
 
-    Range: D and G that of the base: [0, ∞) over all but ``Wasserstein()``.
+    Range: D and G that of the base: [0, ∞) over those that are never negative.
 
     Use: Super-resolution after ESRGAN, and as a steadier :class:`Relativistic` in large batches
     (games ``ragan``, ``ralsgan``, ``rahinge``).

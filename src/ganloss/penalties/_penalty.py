@@ -221,7 +221,7 @@ class GeneratorPenalty(ABC):
 
 
 def generated(generator: Callable[[Tensor], Tensor], latents: Tensor) -> Tensor:
-    """Run a generator, and refuse what is not one sample for each latent.
+    """Run a generator, and refuse what is not one sample for each latent; in fp32 or better.
 
     >>> generated(lambda z: z.sum(), torch.ones(2, 3))
     Traceback (most recent call last):
@@ -239,13 +239,17 @@ def generated(generator: Callable[[Tensor], Tensor], latents: Tensor) -> Tensor:
             f"the generator gave shape {tuple(made.shape)} for {len(latents)} latents; (N, ...) is "
             "needed, one sample for each"
         )
-    return made
+    return full(made)
 
 
 def widened(x: Tensor) -> Tensor:
     """Give ``x`` in fp32 where autocast made it half precision; gradients flow on."""
-    halved = x.dtype in (torch.float16, torch.bfloat16)
-    return x.float() if halved and torch.is_autocast_enabled(x.device.type) else x
+    return full(x) if torch.is_autocast_enabled(x.device.type) else x
+
+
+def full(x: Tensor) -> Tensor:
+    """Give ``x`` in fp32 where it is half precision, in which squares over- and underflow."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def noise_like(x: Tensor, random: Draws | None, stream: str) -> Tensor:

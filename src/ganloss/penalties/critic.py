@@ -52,7 +52,7 @@ class Critic:
         if not isinstance(discriminator, nn.Module):
             _check_discriminator(discriminator)
         self._discriminator = discriminator
-        # Keyed by whether autocast was on, and by identity.
+        # Keyed by whether autocast and gradients were on, and by identity.
         self._seen: dict[tuple[int, ...], _Forward] = {}
 
     @property
@@ -90,7 +90,7 @@ class Critic:
 
 
 def _key(x: Tensor, conditions: tuple[Any, ...], *, autocast: bool) -> tuple[int, ...]:
-    return (autocast, id(x), *map(id, conditions))
+    return (autocast, torch.is_grad_enabled(), id(x), *map(id, conditions))
 
 
 def _differentiable_scores(

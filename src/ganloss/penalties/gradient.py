@@ -384,8 +384,8 @@ class WGANDiv(Penalty):
 
     Cost: As :class:`GradientPenalty`.
 
-    Peers: PyTorch-GAN wgan_div: k and p the same, at real and at fake samples in place of
-    interpolates, so twice as much.
+    Peers: PyTorch-GAN wgan_div: k and p the same; the mean of real and of fake samples in place of
+    interpolates.
 
     References:
         Wu et al., "Wasserstein Divergence for GANs", ECCV 2018, arXiv:1712.01026, section 3.

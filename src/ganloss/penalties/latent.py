@@ -15,6 +15,7 @@ from ganloss._settings import check_settings
 from ganloss.penalties._penalty import (
     GeneratorPenalty,
     check_samples,
+    full,
     generated,
     noise_like,
     widened,
@@ -117,7 +118,7 @@ class PathLength(GeneratorPenalty):
         y = noise_like(images.detach(), random, "path-length") / prod(images.shape[2:]) ** 0.5
         (gradient,) = torch.autograd.grad((images * y).sum(), w, create_graph=True)
         layers = prod(gradient.shape[1:-1])
-        return torch.linalg.vector_norm(gradient.flatten(1), dim=1) / layers**0.5
+        return torch.linalg.vector_norm(full(gradient).flatten(1), dim=1) / layers**0.5
 
 
 class PathLengthMean(nn.Module):

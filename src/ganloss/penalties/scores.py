@@ -33,7 +33,8 @@ class Drift(Penalty):
 
     Cost: None with a :class:`~ganloss.Critic`: scores are at hand.
 
-    Peers: mmgeneration's DiscShiftLoss: times 1/2, on real and on fake scores.
+    Peers: mmgeneration's DiscShiftLoss: the same scale, on real and on fake scores; its
+    configurations halve the weight for that.
 
     References:
         Karras et al., "Progressive Growing of GANs", ICLR 2018, arXiv:1710.10196, appendix A.1.

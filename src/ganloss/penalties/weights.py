@@ -191,4 +191,5 @@ def _overlap(weight: Tensor) -> Tensor:
     with torch.autocast(weight.device.type, enabled=False):
         rows = _rows(weight)
         products = rows @ rows.T
-        return products.square().sum() - products.diagonal().square().sum()
+        # Not the difference of two sums: near orthogonal, that would be rounding alone.
+        return (products - products.diagonal().diag()).square().sum()

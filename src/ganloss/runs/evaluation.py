@@ -19,7 +19,7 @@ from ganloss.metrics.features import (
 )
 from ganloss.metrics.modes import class_shares
 from ganloss.metrics.reference import reference_rows
-from ganloss.metrics.selftest import FEWEST_IMAGES, self_test
+from ganloss.metrics.selftest import FEWEST_IMAGES, SelfTest, self_test
 from ganloss.metrics.synthetic import (
     MemberReport,
     ModeReport,
@@ -50,7 +50,7 @@ class Evaluation:
         reference_meaning: what those were.
         noise: score of uniform noise.
         looked_at: samples that :meth:`findings` wants; at least ``count``.
-        warning: why this metric cannot judge this data; empty if it can, or was not tried.
+        trial: how the metric did on the real images; None if it was not tried.
 
     >>> import torch
     >>> from ganloss.data.demo import demo_set
@@ -68,11 +68,16 @@ class Evaluation:
     reference_meaning: str
     noise: float
     looked_at: int
-    warning: str
+    trial: SelfTest | None
     _features: FeatureNet
     _reals: Tensor
     _classify: Callable[[Tensor], Tensor] | None = None
     _findings: Callable[[Tensor], Finding] | None = None
+
+    @property
+    def warning(self) -> str:
+        """Why this metric cannot judge this data; empty if it can, or was not tried."""
+        return "" if self.trial is None or self.trial.passed else self.trial.sentence
 
     @property
     def metric(self) -> Metric:
@@ -84,6 +89,7 @@ class Evaluation:
             self.reference_meaning,
             self.noise,
             self.warning,
+            tried=self.trial is not None,
         )
 
     def score(self, samples: Tensor) -> float:
@@ -161,7 +167,7 @@ def _evaluation(
         reference_meaning=meaning,
         noise=rows.noise,
         looked_at=max(count, looked_at),
-        warning=_warning(data, features),
+        trial=_trial(data, features),
         _features=features,
         _reals=features(reals),
         _classify=classify,
@@ -194,15 +200,14 @@ def _modes_of_digits(images: Tensor) -> ModeReport:
     return mode_report(numbers, _DIGITS**3, good.double().mean().item())
 
 
-def _warning(data: ImageSet | PointSet, features: FeatureNet) -> str:
-    """Try the metric on some of the real images, and say so if it fails."""
+def _trial(data: ImageSet | PointSet, features: FeatureNet) -> SelfTest | None:
+    """Try the metric on some of the real images; None where there are none, or too few."""
     if isinstance(data, PointSet) or len(data.images) < FEWEST_IMAGES:
-        return ""
+        return None
     most = _MOST_TRIED if max(data.shape) <= _LARGE else _MOST_LARGE_TRIED
     # Not by class: drawn from all over a folder, as the images of the reference rows.
     chosen = Order(len(data.images), seed=0).indices(0, min(most, len(data.images)))
-    tried = self_test(take(data.images, chosen), features)
-    return "" if tried.passed else tried.sentence
+    return self_test(take(data.images, chosen), features)
 
 
 def memorisation(samples: Tensor, data: ImageSet | PointSet) -> float | None:

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -353,8 +353,11 @@ def _fitting(settings: RunSettings) -> Generator[RunFolder]:
     folders = [p for p in out.iterdir() if _NUMBERED.match(p.name)] if out.is_dir() else []
     for folder in sorted(folders, key=lambda p: int(p.name.split("-")[0]), reverse=True):
         run = RunFolder(folder)
-        if run.config.exists() and not settings_from_file(run.config).differs_from(settings):
-            yield run
+        if not run.config.exists():
+            continue
+        with suppress(CheckpointError):  # damaged, or of another version: it is not this one
+            if not settings_from_file(run.config).differs_from(settings):
+                yield run
 
 
 def newest_run(settings: RunSettings) -> RunFolder:

@@ -16,6 +16,7 @@ class Metric:
         warning: why this metric cannot judge these data; empty if it can, or was not tried.
         key: where its values stand in ``metrics.jsonl``.
         noise_meaning: what costs nothing here.
+        tried: whether it was tried on the real images.
 
     >>> Metric("fd-digits@897", "a distance", 0.3, "real images", 130.0).key
     'fd'
@@ -29,3 +30,4 @@ class Metric:
     warning: str = ""
     key: str = "fd"
     noise_meaning: str = "uniform noise"
+    tried: bool = False

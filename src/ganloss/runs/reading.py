@@ -41,6 +41,7 @@ def read_metric(values: Mapping[str, Any]) -> Metric:
         warning=text(values.get("warning")),
         key=text(values.get("key")) or "fd",
         noise_meaning=text(values.get("noise_meaning")) or "uniform noise",
+        tried=values.get("tried") is True,
     )
 
 

@@ -35,18 +35,8 @@ FREE_ON_RESUME = frozenset(
 LENGTHS = ("steps", "kimg", "epochs", "minutes", "seconds")
 _RATES = ("lr", "g_lr", "d_lr", "ema_kimg", "clip_grad", "aug_kimg")
 _COUNTS = (
-    *("batch_size", "accumulate", "penalty_every", "snap", "critic_steps", "lr_warmup"),
-    *(
-        "patience",
-        "devices",
-        "num_nodes",
-        "threads",
-        "workers",
-        "latent",
-        "width",
-        "depth",
-        "scales",
-    ),
+    *("batch_size", "accumulate", "penalty_every", "snap", "critic_steps", "lr_warmup", "patience"),
+    *("devices", "num_nodes", "threads", "workers", "latent", "width", "depth", "scales"),
 )
 _POSITIVE = (*LENGTHS, *_COUNTS, *_RATES)
 
@@ -73,14 +63,14 @@ class RunSettings:
     loss: str = _flag("wgan-gp", "a game: see `ganloss losses list`", "--gan-mode")
     image_size: int | None = _flag(
         None,
-        "side in pixels (default: what the images allow, a power of two up to 64)",
+        "side in pixels (default: the power of two that images allow, up to 64, on CUDA up to 128)",
         "--img-size",
         "--resolution",
     )
     fit: Literal["crop", "pad", "stretch"] = _flag("crop", "how an image becomes a square")
     cache: Literal["disk", "ram", "off"] = _flag("disk", "where decoded images are kept")
     workers: int | None = _flag(None, "threads that decode images", "-j", "--num-workers")
-    mirror: bool = _flag(False, "flip every other image left to right")
+    mirror: bool = _flag(False, "flip images left to right, each with probability 1/2")
     batch_size: int = _flag(64, "images per update, over all processes", "-b", "--batch")
     accumulate: int = _flag(
         1, "compute each update in so many parts, to save memory", "--gradient-accumulate-every"
@@ -96,7 +86,7 @@ class RunSettings:
         None, "add or re-weigh a penalty, e.g. --penalty gp=10; 0 removes it"
     )
     gamma: float | None = _flag(None, "weight of R1 and R2, in the paper's convention")
-    penalty_every: int = _flag(1, "compute penalties every so many steps, with that much weight")
+    penalty_every: int = _flag(1, "compute penalties on every Nth step only, N times as heavy")
     critic_steps: int | None = _flag(
         None, "updates of the discriminator per step (default: the game's)", "--n-critic"
     )
@@ -112,7 +102,9 @@ class RunSettings:
         None, "share of the run before a linear decay begins (default: 0.5)"
     )
     clip_grad: float | None = _flag(None, "largest norm of a player's gradient")
-    ema_kimg: float = _flag(10.0, "half-life of the generator's moving average, in kimg")
+    ema_kimg: float = _flag(
+        10.0, "half-life, in kimg, of the generator's moving average, which is sampled and scored"
+    )
     seed: int = _flag(0, "seed of everything random")
     snap: int | None = _flag(
         None, "steps between samples, scores and checkpoints (default: 20 times a run)"
@@ -265,7 +257,8 @@ class GenerateSettings(RunSettings):
 
     image_size: int | None = _flag(
         None,
-        "side in pixels, a power of two from 8 to 256 (default: what the images allow, up to 64)",
+        "side in pixels, a power of two from 8 to 256 (default: what the images allow, up to 64, "
+        "on CUDA up to 128)",
         "--img-size",
         "--resolution",
     )
@@ -325,7 +318,7 @@ class PairedSettings(RunSettings):
         "auto", "generator (default: sr to undo downscale, noise and blur, else unet)", "--netG"
     )
     width: int | None = _flag(None, "channels of the generator at full size (default: 32)", "--ngf")
-    depth: int | None = _flag(None, "halvings of a U-Net, or residual blocks (default: by size)")
+    depth: int | None = _flag(None, "halvings of a U-Net (default: up to 4), or blocks (6)")
     norm: Literal["instance", "none"] = _flag(
         "instance", "normalisation of the generator; none can learn how bright images are"
     )
@@ -388,7 +381,7 @@ class UnpairedSettings(RunSettings):
     width: int | None = _flag(
         None, "channels of the generators at full size (default: 32)", "--ngf"
     )
-    depth: int | None = _flag(None, "halvings of a U-Net, or residual blocks (default: by size)")
+    depth: int | None = _flag(None, "halvings of a U-Net (default: up to 4), or blocks (6)")
     norm: Literal["instance", "none"] = _flag(
         "instance", "normalisation of the generator; none can learn how bright images are"
     )

@@ -202,6 +202,8 @@ class _Session:
                 due, tick = self._due(run.engine.step + 1)
                 began = time.monotonic()
                 record = run.engine.advance(measure=tick)
+                if tick:  # its row is read anyway, and what it waits for is training
+                    run.hardware.wait()
                 self._clock(time.monotonic() - began)
                 self._trained_until = run.seconds
                 last = run.finished

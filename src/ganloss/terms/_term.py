@@ -91,12 +91,6 @@ def check_positive(value: float, name: str, example: str) -> None:
         raise ValueError(f"{name} is {value}; it must be positive and finite, {example}")
 
 
-def product(a: Tensor, b: Tensor) -> Tensor:
-    """Matrix product in the precision of its factors, whatever autocast would make of it."""
-    with torch.autocast(a.device.type, enabled=False):
-        return a @ b
-
-
 def directions(x: Tensor) -> Tensor:
     """Unit vectors along the last dimension; a zero vector stays zero, with zero gradient."""
     size = x.detach().abs().amax(-1, keepdim=True)

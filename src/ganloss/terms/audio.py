@@ -8,9 +8,9 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from ganloss._scores import check_tensor
+from ganloss._scores import check_tensor, product
 from ganloss._settings import check_settings
-from ganloss.terms._term import Term, check_positive, product
+from ganloss.terms._term import Term, check_positive
 
 
 @final

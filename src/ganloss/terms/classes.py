@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 from torch.nn.functional import cross_entropy
 
-from ganloss._scores import check_same_shape, check_tensor
+from ganloss._scores import check_same_shape, check_tensor, named
 from ganloss.terms._term import check_labels
 
 
@@ -47,6 +47,7 @@ class AuxiliaryClassifier:
     tensor(4.6052)
     """
 
+    @named("discriminator(real=..., real_labels=..., fake=..., fake_labels=...)")
     def discriminator(
         self, *, real: Tensor, real_labels: Tensor, fake: Tensor, fake_labels: Tensor
     ) -> Tensor:
@@ -65,6 +66,7 @@ class AuxiliaryClassifier:
         real_loss = _cross_entropy(real, real_labels, "real")
         return real_loss + _cross_entropy(fake, fake_labels, "fake")
 
+    @named("generator(fake=..., fake_labels=...)")
     def generator(self, *, fake: Tensor, fake_labels: Tensor) -> Tensor:
         """Loss of the generator, a 0-d tensor.
 
@@ -112,6 +114,7 @@ class TwinAuxiliaryClassifier:
     tensor(4.6052)
     """
 
+    @named("discriminator(real=..., real_labels=..., fake_twin=..., fake_labels=...)")
     def discriminator(
         self, *, real: Tensor, real_labels: Tensor, fake_twin: Tensor, fake_labels: Tensor
     ) -> Tensor:
@@ -130,6 +133,7 @@ class TwinAuxiliaryClassifier:
         real_loss = _cross_entropy(real, real_labels, "real")
         return real_loss + _cross_entropy(fake_twin, fake_labels, "fake_twin", "fake_labels")
 
+    @named("generator(fake=..., fake_twin=..., fake_labels=...)")
     def generator(self, *, fake: Tensor, fake_twin: Tensor, fake_labels: Tensor) -> Tensor:
         """Loss of the generator, a 0-d tensor.
 
@@ -185,6 +189,7 @@ class AuxiliaryDiscriminativeClassifier:
     tensor(2.7726)
     """
 
+    @named("discriminator(real=..., real_labels=..., fake=..., fake_labels=...)")
     def discriminator(
         self, *, real: Tensor, real_labels: Tensor, fake: Tensor, fake_labels: Tensor
     ) -> Tensor:
@@ -204,6 +209,7 @@ class AuxiliaryDiscriminativeClassifier:
         _, of_fake = _halves(fake, fake_labels, "fake")
         return -of_real.mean() - of_fake.mean()
 
+    @named("generator(fake=..., fake_labels=...)")
     def generator(self, *, fake: Tensor, fake_labels: Tensor) -> Tensor:
         """Loss of the generator, a 0-d tensor.
 
@@ -260,6 +266,7 @@ class MutualInformation:
     tensor(0.6931)
     """
 
+    @named("loss(logits=..., categories=...)")
     def __call__(
         self,
         *,

@@ -6,9 +6,9 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from ganloss._scores import check_same_shape, check_tensor
+from ganloss._scores import check_same_shape, check_tensor, named, product
 from ganloss._settings import check_settings
-from ganloss.terms._term import check_labels, check_positive, directions, product
+from ganloss.terms._term import check_labels, check_positive, directions
 
 
 @final
@@ -60,6 +60,7 @@ class ConditionalContrastive:
         check_settings(self)
         check_positive(self.temperature, "temperature", "e.g. 1")
 
+    @named("loss(embeddings=..., proxies=..., labels=...)")
     def __call__(self, *, embeddings: Tensor, proxies: Tensor, labels: Tensor) -> Tensor:
         """Loss of a batch, a 0-d tensor.
 
@@ -138,6 +139,7 @@ class DataToDataCrossEntropy:
         check_settings(self)
         check_positive(self.temperature, "temperature", "e.g. 0.5")
 
+    @named("loss(embeddings=..., proxies=..., labels=...)")
     def __call__(self, *, embeddings: Tensor, proxies: Tensor, labels: Tensor) -> Tensor:
         """Loss of a batch, a 0-d tensor.
 

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, TypeAlias, final
 
 from torch import Tensor
 
-from ganloss._scores import check_same_shape, check_tensor, check_trailing_shapes, named
+from ganloss._scores import check_same_shape, check_tensor, check_trailing_shapes, named, product
 from ganloss.terms._networks import FeatureTerm
-from ganloss.terms._term import Term, product
+from ganloss.terms._term import Term
 from ganloss.terms.pixel import MSE
 
 #: Feature maps of one discriminator, or of several: [layer] or [discriminator][layer].
@@ -56,8 +56,8 @@ class Perceptual(FeatureTerm):
     Cost: One pass of the network's first layers for the target and one, with backward, for the
     input.
 
-    Peers: Johnson's own code; BasicSR PerceptualLoss (L1 by default), piq ContentLoss: same for
-    equal distances and layers.
+    Peers: Johnson's own code; BasicSR PerceptualLoss (L1 by default), of equal distances and
+    layers the same; piq ContentLoss sums over channels, so each layer counts as many times as much.
 
     References:
         Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
@@ -246,8 +246,8 @@ class MeanFeatureMatching:
 
     Cost: One mean per map.
 
-    Peers: StudioGAN: same scale. torchgan compares unpaired samples one by one, which is another
-    loss.
+    Peers: StudioGAN: the mean absolute difference. torchgan compares unpaired samples one by
+    one, which is another loss.
 
     References:
         Salimans et al., "Improved Techniques for Training GANs", NeurIPS 2016, arXiv:1606.03498,

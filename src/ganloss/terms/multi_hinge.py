@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
-from ganloss._scores import check_tensor
+from ganloss._scores import check_tensor, named
 from ganloss._settings import check_settings
 from ganloss.terms._term import check_labels, check_positive
 
@@ -61,6 +61,7 @@ class MultiHinge:
         check_settings(self)
         check_positive(self.margin, "margin", "e.g. 1.0")
 
+    @named("discriminator(real=..., real_labels=..., fake=...)")
     def discriminator(self, *, real: Tensor, real_labels: Tensor, fake: Tensor) -> Tensor:
         """Loss of the discriminator, a 0-d tensor.
 
@@ -77,6 +78,7 @@ class MultiHinge:
         generated = torch.full(fake.shape[:1], fake.shape[1] - 1, device=fake.device)
         return self._of_classes(real, real_labels, "real") + self._hinge(fake, generated)
 
+    @named("generator(fake=..., fake_labels=...)")
     def generator(self, *, fake: Tensor, fake_labels: Tensor) -> Tensor:
         """Loss of the generator: its samples should win in the class they were made for.
 

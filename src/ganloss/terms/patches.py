@@ -6,9 +6,9 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from ganloss._scores import check_same_shape, check_tensor, named
+from ganloss._scores import check_same_shape, check_tensor, named, product
 from ganloss._settings import check_settings
-from ganloss.terms._term import Term, check_positive, directions, product
+from ganloss.terms._term import Term, check_positive, directions
 
 
 @final
@@ -122,7 +122,8 @@ class Contextual(Term):
 
     Cost: S² distances for each image: at 64 x 64 places 64 MiB in fp32.
 
-    Peers: The authors' TensorFlow code: same for cosine distances.
+    Peers: The authors' TensorFlow code: of one image and cosine distances the same; of a batch it
+    centres features over all images together.
 
     References:
         Mechrez et al., "The Contextual Loss for Image Transformation with Non-Aligned Data", ECCV
