@@ -156,6 +156,22 @@ def test_python_of_how_to_pages(page: Path) -> None:
             exec(code, names() | {"D": nn.Linear(64, 1)})
 
 
+def test_python_of_the_page_on_loops_runs_from_top_to_bottom() -> None:
+    d, g = (
+        nn.Sequential(nn.Flatten(), nn.Linear(192, 1)),
+        nn.Sequential(nn.Linear(8, 192), nn.Unflatten(1, (3, 8, 8))),
+    )
+    x = torch.rand(4, 3, 8, 8)
+    space = names() | {
+        "D": d, "G": g, "noise": lambda: torch.randn(4, 8), "batches": [x, x], "augmented_real": x,
+        "opt_d": torch.optim.SGD(d.parameters(), 0.01),
+        "opt_g": torch.optim.SGD(g.parameters(), 0.01),
+    }  # fmt: skip
+    for section in sections(ROOT / "docs" / "howto" / "own_loop.md"):
+        for code in section.code("python"):
+            exec(code, space)
+
+
 def test_control_a_wrong_command_is_seen() -> None:
     assert shortened("ganloss train generate --data ./my_photos --minutes 10")[-4:] == [
         *("--steps", "4", "--metrics", "none")
