@@ -185,7 +185,10 @@ def test_workers_share_the_cores(monkeypatch):
 
 def test_the_promise_tells_beforehand_whether_a_verdict_is_possible():
     assert "no verdict is possible; 6 seeds would do" in planned(("ns", "hinge")).promise
-    assert "enough to show a difference" in planned().promise
+    assert planned().promise.endswith("enough to show a difference (p ≤ 0.05)")
+    assert planned(seeds=range(3)).promise.endswith(
+        "in one order in every seed; 4 seeds show one that stands apart from the rest"
+    )
     assert "one seed shows no difference" in planned(seeds=[3]).promise
 
 

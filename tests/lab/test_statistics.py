@@ -15,6 +15,7 @@ from ganloss.lab.statistics import (
     best_of,
     differences,
     mean_and_interval,
+    seeds_for_one_apart,
     seeds_needed,
     smallest_p,
 )
@@ -196,3 +197,18 @@ def test_the_best_of_k_is_the_enumerated_bootstrap():
         for share, quantile in ((0.1, found.low), (0.5, found.median), (0.9, found.high)):
             assert np.mean(np.array(drawn) <= quantile) >= share - 1e-9
             assert np.mean(np.array(drawn) < quantile) < share
+
+
+@pytest.mark.parametrize("losses", [3, 4, 5])
+def test_one_loss_far_from_the_rest_is_shown_by_as_many_seeds_as_are_said(losses: int) -> None:
+    """Of the others, drawn anew in every seed, it differs clearly; with a seed less it need not."""
+    random = np.random.default_rng(losses)
+
+    def largest(seeds: int) -> float:
+        scores = np.exp(0.01 * random.standard_normal((losses, seeds)))
+        scores[0] = 1e6
+        return max(d.p for d in differences(scores, all_pairs(losses)) if d.first == 0)
+
+    needed = seeds_for_one_apart(losses)
+    assert max(largest(needed) for _ in range(5)) <= LEVEL
+    assert max(largest(needed - 1) for _ in range(5)) > LEVEL

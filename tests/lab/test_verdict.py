@@ -162,3 +162,13 @@ def test_where_runs_failed_ranks_are_compared_and_said_to_be(tmp_path):
     scores = {"ns": [2.0, 3.0], "hinge": [1.0, 1.0]}
     verdict = say(tmp_path, scores, states={"ns-s0": "diverged", "hinge-s1": "diverged"})
     assert "ns and hinge have the same mean rank, since runs failed" in verdict.sentence
+
+
+def test_a_loss_far_behind_that_few_seeds_cannot_show_is_said_to_need_more(tmp_path):
+    scores = {"ns": [9.0, 8.0, 9.5], "hinge": [0.5, 0.6, 0.5], "r3gan": [0.6, 0.5, 0.6]}
+    verdict = say(tmp_path, scores)
+    assert verdict.sentence.startswith("No loss is clearly best")
+    assert any("4 seeds show one that stands apart" in limit for limit in verdict.limits)
+    enough = say(tmp_path, {name: [*values, values[1]] for name, values in scores.items()})
+    assert "ns is clearly worse" in enough.sentence
+    assert not any("stands apart" in limit for limit in enough.limits)

@@ -14,7 +14,13 @@ from ganloss._errors import CheckpointError, UsageError
 from ganloss._version import __version__
 from ganloss.games import GAMES, canonical_name
 from ganloss.lab.search import RATES, SEARCHED, drawn
-from ganloss.lab.statistics import LEVEL, bound_text, seeds_needed, smallest_p
+from ganloss.lab.statistics import (
+    LEVEL,
+    bound_text,
+    seeds_for_one_apart,
+    seeds_needed,
+    smallest_p,
+)
 from ganloss.lab.vary import combinations
 from ganloss.optimisers import Adam
 from ganloss.runs.settings import RunSettings, settings_of
@@ -261,7 +267,14 @@ class Plan:
         if seeds < 2:
             least = "one seed shows no difference at all"
         if self.smallest_p <= LEVEL:
-            return f"{least}: enough to show a difference (p ≤ {LEVEL})"
+            enough = f"{least}: enough to show a difference (p ≤ {LEVEL})"
+            more = seeds_for_one_apart(losses)
+            if self.baseline or seeds >= more:
+                return enough
+            return (
+                f"{enough} if losses come in one order in every seed; {more} seeds show one that "
+                "stands apart from the rest"
+            )
         needed = seeds_needed(losses, baseline=bool(self.baseline))
         return (
             f"{least}, so no verdict is possible; {needed} seeds would do (--seeds 0-{needed - 1})"

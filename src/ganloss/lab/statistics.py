@@ -155,6 +155,21 @@ def seeds_needed(losses: int, *, baseline: bool = False, level: float = LEVEL) -
     return seeds
 
 
+def seeds_for_one_apart(losses: int, level: float = LEVEL) -> int:
+    """The fewest seeds that show one loss far from all others, where those come in any order.
+
+    The others' scores can be dealt as one likes, so of L losses and S seeds its p is that of the
+    arrangements in which some loss stands apart throughout: L out of L to the power of S.
+
+    >>> seeds_for_one_apart(2), seeds_for_one_apart(3), seeds_for_one_apart(5)
+    (6, 4, 3)
+    """
+    seeds = 2
+    while losses ** (1 - seeds) > level:
+        seeds += 1
+    return seeds
+
+
 def mean_and_interval(values: Sequence[float]) -> tuple[float, float, float]:
     """Mean with its 95 % interval by Student's t; the interval is infinite for one value.
 

@@ -20,6 +20,7 @@ from ganloss.lab.statistics import (
     bound_text,
     comparable,
     differences,
+    seeds_for_one_apart,
     seeds_needed,
 )
 from ganloss.runs.metric import Metric
@@ -226,6 +227,7 @@ class _Judgement:
             f"The score is {metric.name}, of the averaged generator at the end of each run, not at "
             "its best moment; lower is better.",
         ]
+        found += self._few_seeds()
         found += self._failures(rows)
         found += self._distance_from_real(metric)
         improving = self._still_improving()
@@ -242,6 +244,17 @@ class _Judgement:
                 "do not count."
             )
         return found
+
+    def _few_seeds(self) -> list[str]:
+        """That one loss may stand apart from the rest and still not be clear."""
+        needed = seeds_for_one_apart(len(self.names))
+        clear = any(d.clear for d in self.differences) if len(self.seeds) > 1 else True
+        if clear or self.plan.baseline or len(self.seeds) >= needed:
+            return []
+        return [
+            f"{_count(len(self.seeds), 'seed')} show differences only if losses come in one order "
+            f"in every seed; {needed} seeds show one that stands apart from the rest."
+        ]
 
     def _failures(self, rows: Sequence[Row]) -> list[str]:
         failed = [row for row in rows if row["state"] != "finished"]
