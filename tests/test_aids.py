@@ -224,7 +224,7 @@ def test_latent_steps_refuse_nonsense():
     z = torch.ones(2, 3)
     with pytest.raises(ValueError, match="share is 2"):
         gl.latent_step(z, scored, share=2.0)
-    with pytest.raises(ValueError, match="must not be negative"):
+    with pytest.raises(ValueError, match=r"damping is -1\.0; it must be positive"):
         gl.latent_step(z, scored, damping=-1.0)
     with pytest.raises(ValueError, match="1 scores of 2 latents"):
         gl.latent_step(z, lambda z: z.sum()[None])
@@ -250,3 +250,25 @@ def test_a_latent_step_under_autocast_is_that_of_fp32() -> None:
     with torch.autocast("cpu", torch.float16):
         halved = gl.latent_step(z, score, rate=1e9, damping=None, share=1.0, bound=None)
     assert halved.tolist() == plain.tolist() == [[2.0] * 4] * 2
+
+
+def test_a_weight_of_another_generator_is_named() -> None:
+    g, other, d = nn.Linear(2, 4), nn.Linear(2, 4), nn.Linear(4, 1)
+    made = g(torch.ones(3, 2))
+    main, adversarial = gl.L1()(made, torch.zeros(3, 4)), -d(made).mean()
+    assert gl.adaptive_weight(main, adversarial, at=g.weight) > 0
+    with pytest.raises(ValueError, match="main does not depend on at"):
+        gl.adaptive_weight(main, adversarial, at=other.weight)
+    with pytest.raises(ValueError, match=r"adversarial does not depend on at.*Critic"):
+        gl.adaptive_weight(main, -gl.Critic(d)(made).mean(), at=g.weight)
+
+
+def test_latents_of_half_precision_networks_stay_so() -> None:
+    d = nn.Linear(4, 1).bfloat16()
+    moved = gl.latent_step(torch.randn(3, 4).bfloat16(), d)
+    assert moved.dtype == torch.bfloat16
+
+
+def test_latents_may_be_numbers() -> None:
+    moved = gl.latent_step(torch.zeros(3), lambda z: 2 * z, rate=1.0, damping=None, share=1.0)
+    assert moved.tolist() == [2.0, 2.0, 2.0]

@@ -1,11 +1,13 @@
 """DiffAugment: its formulas in NumPy, its gradient, and whose random numbers it uses."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from ganloss import GAMES, DiffAugment
+from ganloss import GAMES, AdaptiveAugment, DiffAugment
 from ganloss._random import Draws
 from ganloss.engine.phase import Turn
 from ganloss.recipes.generate import generate
@@ -170,9 +172,16 @@ def test_an_operation_alone_uses_the_numbers_it_uses_among_others() -> None:
     assert torch.equal(apart, together)
 
 
-def test_half_precision_images_are_augmented_in_fp32() -> None:
-    found = COLOR(images().to(torch.bfloat16), random=draws(6))
-    assert found.dtype == torch.float32
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("augment", [COLOR, AdaptiveAugment(("color",), p=0.5)], ids=str)
+def test_half_precision_images_are_augmented_in_fp32_and_given_as_they_came(
+    augment: Any, half: torch.dtype
+) -> None:
+    x = images().to(half)
+    exact = augment(x.float(), random=draws(6))
+    assert torch.equal(augment(x, random=draws(6)), exact.to(half))
+    with torch.autocast("cpu", torch.bfloat16):  # whose networks take both
+        assert torch.equal(augment(x, random=draws(6)), exact)
 
 
 @pytest.mark.parametrize(

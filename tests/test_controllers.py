@@ -185,3 +185,34 @@ def test_a_controller_made_anew_from_its_penalty_goes_on() -> None:
         one.update(real=column(4), fake=column(0))
     assert torch.equal(averages.real, again.real)
     assert torch.equal(averages.fake, again.fake)
+
+
+NAN = torch.tensor([float("nan"), 1.0])
+
+
+def test_a_step_that_is_not_finite_moves_no_state() -> None:
+    """A loss scaler leaves such a step out; a state that became NaN would stay so for good."""
+    k = gl.BoundaryEquilibrium(k=0.25).controller()
+    k.update(real=NAN, fake=torch.ones(2))
+    assert k.k == 0.25
+    averages = gl.LeCam(1.0, -1.0).controller()
+    averages.update(real=NAN, fake=NAN)
+    assert (averages.real, averages.fake) == (1.0, -1.0)
+    lengths = gl.PathLength(2.0).controller()
+    lengths.update(NAN)
+    assert lengths.average == 2.0
+
+
+def test_in_eval_mode_states_hold_still() -> None:
+    x, y = torch.ones(4, 2), torch.zeros(4, 2)
+    k = gl.BoundaryEquilibrium(rate=0.1).controller().eval()
+    k.discriminator(real=x[:, 0] * 4, fake=x[:, 0])
+    averages = gl.LeCam().controller().eval()
+    averages(lambda s: s.sum(1), real=x, fake=y)
+    lengths = gl.PathLength().controller().eval()
+    lengths(lambda z: 2 * z[:, :, None, None], latents=x)
+    pool = gl.ImagePool(4).eval()
+    assert torch.equal(pool(x), x)
+    assert (k.k, averages.real, averages.started, lengths.average, len(pool)) == (0, 0, 0, 0, 0)
+    k.train().discriminator(real=x[:, 0] * 4, fake=x[:, 0])
+    assert k.k > 0

@@ -133,6 +133,29 @@ def scales(scores: object, name: str) -> list[Tensor]:
     return found
 
 
+def mark_cut_off(scores: object) -> None:
+    """Remember of scores that samples were detached for them, so that G cannot learn from them."""
+    if isinstance(scores, Tensor):
+        scores._ganloss_cut_off = scores.requires_grad  # pyright: ignore[reportAttributeAccessIssue]
+    elif isinstance(scores, list):
+        for scale in scores:
+            mark_cut_off(scale)
+
+
+def check_not_cut_off(fake: Scores) -> None:
+    """Refuse scores of a ``Critic`` in the generator's loss.
+
+    Raises:
+        ValueError: with the mend.
+    """
+    for scale in fake if isinstance(fake, list) else [fake]:
+        if getattr(scale, "_ganloss_cut_off", False):
+            raise ValueError(
+                "fake are scores of a Critic, which detaches samples, so G would learn nothing "
+                "from them; score them by the discriminator itself: generator(fake=D(G(z)))"
+            )
+
+
 def check_same_scales(real: list[Tensor], fake: list[Tensor], *, paired: bool) -> None:
     """Refuse real and fake scores that would broadcast, or be cut short by a zip.
 

@@ -15,7 +15,7 @@ from ganloss._processes import gathered
 from ganloss._random import Draws
 from ganloss._scores import Scores, per_sample, scales
 from ganloss._settings import check_settings
-from ganloss.augment import check_images, names
+from ganloss.augment import check_images, names, of_dtype
 
 Group: TypeAlias = Literal["blit", "geometry", "color"]
 
@@ -133,13 +133,14 @@ class AdaptiveAugment:
                 turn need different ones.
         """
         check_images(images)
-        images = images if images.dtype == torch.float64 else images.float()
+        given = images.dtype
+        images = images if given == torch.float64 else images.float()
         # The matrices of a batch would be multiplied in half precision.
         with torch.autocast(images.device.type, enabled=False):
             for group in self.operations:
                 numbers = _Numbers(images, self.p, random, f"{stream}-{group}")
                 images = _OPERATIONS[group](images, numbers)
-        return images
+        return of_dtype(images, given)
 
 
 class AugmentStrength(nn.Module):

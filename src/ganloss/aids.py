@@ -94,7 +94,10 @@ def adaptive_weight(
             "at has no gradient: pass the weight of the generator's last layer, or generated "
             "images with their graph"
         )
-    ours, theirs = (_gradient_norm(loss, weights) for loss in (main, adversarial))
+    ours, theirs = (
+        _gradient_norm(loss, weights, name)
+        for name, loss in (("main", main), ("adversarial", adversarial))
+    )
     return (ours / (theirs + delta)).clamp(max=largest)
 
 
@@ -110,12 +113,16 @@ def _check_loss(loss: object, name: str) -> None:
         )
 
 
-def _gradient_norm(loss: Tensor, at: Sequence[Tensor]) -> Tensor:
-    found = torch.autograd.grad(
-        loss, at, retain_graph=True, allow_unused=True, materialize_grads=True
-    )
+def _gradient_norm(loss: Tensor, at: Sequence[Tensor], name: str) -> Tensor:
+    found: Any = torch.autograd.grad(loss, at, retain_graph=True, allow_unused=True)
+    reached = [g for g in found if g is not None]
+    if not reached:
+        raise ValueError(
+            f"{name} does not depend on at: pass weights of the very generator that made the "
+            "images, and score these by D itself, not by a Critic, which detaches them"
+        )
     # In fp32: squares of half precision gradients are soon 0.
-    norms = [torch.linalg.vector_norm(g.double() if g.is_cpu else g.float()) for g in found]
+    norms = [torch.linalg.vector_norm(g.double() if g.is_cpu else g.float()) for g in reached]
     return torch.linalg.vector_norm(torch.stack(norms)).to(loss.dtype)
 
 
@@ -169,18 +176,20 @@ def latent_step(
         check_number(number, name, (type(None),))
     if not 0 <= check_number(share, "share") <= 1:
         raise ValueError(f"share is {share}; it lies between 0 and 1 (0.8 in the paper)")
-    if damping is not None and damping < 0:
-        raise ValueError(f"damping is {damping}; it must not be negative (5 in the paper)")
+    if damping is not None and not damping > 0:
+        raise ValueError(f"damping is {damping}; it must be positive (5 in the paper), or None")
     if not torch.is_grad_enabled():
         raise ValueError(
             "a latent step differentiates the scores, which torch.no_grad() and "
             "torch.inference_mode() forbid; take it outside, or leave it out when evaluating"
         )
-    latents = check_tensor(latents, "latents")
+    checked = check_tensor(latents, "latents")
+    given, latents = latents.dtype, checked
     z = latents if latents.requires_grad else latents.detach().requires_grad_(True)
+    autocast = torch.is_autocast_enabled(z.device.type)  # its networks have weights in fp32
     # Gradients in half precision, differentiated again, would underflow.
     with torch.autocast(z.device.type, enabled=False):
-        scores = per_sample(score(z))
+        scores = per_sample(score(z if autocast else z.to(given)))
         if len(scores) != len(z):
             raise ValueError(f"there are {len(scores)} scores of {len(z)} latents")
         if not scores.requires_grad:
@@ -189,7 +198,7 @@ def latent_step(
             )
         (gradient,) = torch.autograd.grad(scores.sum(), z, create_graph=True)
     if damping is not None:
-        squares = gradient.flatten(1).square().sum(1).view(-1, *[1] * (z.dim() - 1))
+        squares = gradient.reshape(len(z), -1).square().sum(1).view(-1, *[1] * (z.dim() - 1))
         gradient = gradient / (squares + damping)
     if share < 1:
         chosen = (
@@ -199,7 +208,8 @@ def latent_step(
         )
         gradient = gradient * (chosen < share)
     moved = latents + rate * gradient
-    return moved if bound is None else moved.clamp(-bound, bound)
+    moved = moved if bound is None else moved.clamp(-bound, bound)
+    return moved if autocast else moved.to(given)
 
 
 @final
@@ -261,13 +271,15 @@ class ImagePool(nn.Module):
             TypeError: images are no floating tensor.
             ValueError: an empty batch, or images of another shape than those that are stored.
 
+        In ``eval`` mode images are given as they came, and nothing is stored.
+
         >>> pool = ImagePool(8)
         >>> shown = pool(torch.ones(4, 1, 2, 2))  # the first images are stored, and given back
         >>> bool((shown == 1).all()), len(pool)
         (True, 4)
         """
         check_tensor(images, "images")
-        if self.size == 0:
+        if self.size == 0 or not self.training:
             return images.detach()
         if len(self.images) and self.images.shape[1:] != images.shape[1:]:
             raise ValueError(

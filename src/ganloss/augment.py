@@ -102,10 +102,19 @@ class DiffAugment:
         check_images(images)
         if not self.policy:
             return images
-        numbers = _uniform(images, random, stream)
+        given, numbers = images.dtype, _uniform(images, random, stream)
         for name in self.policy:
             images = _OPERATIONS[name](self, images, numbers)
-        return images
+        return of_dtype(images, given)
+
+
+def of_dtype(images: Tensor, dtype: torch.dtype) -> Tensor:
+    """Give images as they came; under autocast in fp32, which its networks take as well.
+
+    >>> of_dtype(torch.zeros(1), torch.bfloat16).dtype
+    torch.bfloat16
+    """
+    return images if torch.is_autocast_enabled(images.device.type) else images.to(dtype)
 
 
 def names(given: object, name: str, example: str) -> tuple[Any, ...]:

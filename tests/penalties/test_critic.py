@@ -151,3 +151,47 @@ def test_a_pass_without_a_graph_does_not_serve_one_that_needs_it() -> None:
         assert not critic(x).requires_grad
     assert critic(x).requires_grad
     assert gl.R1()(critic, real=x).requires_grad
+
+
+def test_the_generators_loss_refuses_scores_of_a_critic() -> None:
+    g, d = nn.Linear(2, 4), nn.Linear(4, 1)
+    critic, fake = gl.Critic(d), g(torch.ones(3, 2))
+    with pytest.raises(ValueError, match=r"scores of a Critic, .*: generator\(fake=D"):
+        gl.NonSaturating().generator(fake=critic(fake))
+    listed = gl.Critic(lambda x: [d(x), d(x)])
+    with pytest.raises(ValueError, match="scores of a Critic"):
+        gl.Hinge().generator(fake=listed(fake))
+    gl.NonSaturating().discriminator(real=critic(torch.ones(3, 4)), fake=critic(fake))
+    gl.NonSaturating().generator(fake=d(fake), real=critic(fake))  # real samples need no graph
+    with torch.no_grad():  # only looked at
+        gl.NonSaturating().generator(fake=gl.Critic(d)(fake))
+
+
+@pytest.mark.parametrize("half", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize(
+    ("penalty", "passes"), [(gl.LeCam(), 2), (gl.LeCam().controller(), 2), (gl.Drift(), 2)], ids=str
+)
+def test_penalties_on_scores_cost_no_pass_under_autocast(
+    penalty: Any, passes: int, half: torch.dtype
+) -> None:
+    d, seen = nn.Linear(4, 1), []
+    critic = gl.Critic(lambda x: (seen.append(1), d(x))[1])
+    x, y = torch.randn(6, 4), torch.randn(6, 4)
+    with torch.autocast("cpu", half):
+        critic(x), critic(y)
+        value = penalty(critic, real=x, fake=y)
+    assert len(seen) == passes
+    assert value.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "penalty",
+    [gl.R1(), gl.R2(), gl.GradientPenalty(), gl.DRAGAN(), gl.MaxGradientPenalty(), gl.WGANDiv()],
+    ids=lambda p: type(p).__name__,
+)
+def test_every_weight_takes_part_in_a_penalty_by_itself(penalty: gl.Penalty) -> None:
+    """DistributedDataParallel waits for the gradients of all of them."""
+    d = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+    penalty(d, real=torch.randn(5, 4), fake=torch.randn(5, 4)).backward()
+    assert all(p.grad is not None for p in d.parameters())
+    assert d[-1].bias.grad == 0

@@ -115,3 +115,9 @@ def test_cosines_of_codes_are_those_of_fp32_under_autocast(half: torch.dtype) ->
         found = gl.PullingAway()(codes)
     assert found.dtype == torch.float32
     assert found.item() == pytest.approx(exact.item(), rel=1e-6)
+
+
+def test_every_weight_of_a_generator_takes_part_in_path_length() -> None:
+    g = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 12))
+    gl.PathLength()(lambda z: g(z).view(-1, 3, 2, 2), latents=torch.randn(5, 4)).backward()
+    assert all(p.grad is not None for p in g.parameters())

@@ -10,6 +10,7 @@ from ganloss._scores import (
     Reduction,
     Scores,
     check_equal_batches,
+    check_not_cut_off,
     check_reduction,
     check_same_scales,
     check_weight,
@@ -162,8 +163,9 @@ class GANLoss(ABC):
 
         Raises:
             TypeError: as for :meth:`discriminator`, or ``real`` is needed and missing.
-            ValueError: as for :meth:`discriminator`.
+            ValueError: as for :meth:`discriminator`, or ``fake`` are scores of a ``Critic``.
         """
+        check_not_cut_off(fake)
         fake_scales = scales(fake, "fake")
         real_scales = self._real_scales_for_generator(real, fake_scales)
         sides = [self._generator(r, f) for r, f in zip(real_scales, fake_scales, strict=True)]
@@ -327,9 +329,10 @@ class PairController(nn.Module, ABC):
     @final
     @named("discriminator(real=..., fake=...)")
     def discriminator(self, *, real: Scores, fake: Scores) -> Tensor:
-        """Loss of the discriminator; the state moves afterwards."""
+        """Loss of the discriminator; in training mode the state moves afterwards."""
         loss = self.pair.discriminator(real=real, fake=fake)
-        self.update(real=real, fake=fake)
+        if self.training:
+            self.update(real=real, fake=fake)
         return loss
 
     @final

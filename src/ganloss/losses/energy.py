@@ -267,7 +267,8 @@ class BoundaryEquilibriumControl(PairController):
         """Move k after a step, by the errors of real and of newly generated samples."""
         with torch.no_grad():
             drift = self._settings.gamma * self._mean(real, "real") - self._mean(fake, "fake")
-            self.k.copy_((self.k + self._settings.rate * drift).clamp(0, 1))
+            moved = (self.k + self._settings.rate * drift).clamp(0, 1)
+            self.k.copy_(torch.where(moved.isfinite(), moved, self.k))  # NaN would stay for good
 
     @named("convergence(real=..., fake=...)")
     def convergence(self, *, real: Scores, fake: Scores) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganloss._scores import scales
+from ganloss._scores import mark_cut_off, scales
 
 _HALF = (torch.float16, torch.bfloat16)
 
@@ -52,7 +52,7 @@ class Critic:
         if not isinstance(discriminator, nn.Module):
             _check_discriminator(discriminator)
         self._discriminator = discriminator
-        # Keyed by whether autocast and gradients were on, and by identity.
+        # Keyed by whether autocast was on, and by identity.
         self._seen: dict[tuple[int, ...], _Forward] = {}
 
     @property
@@ -80,30 +80,37 @@ class Critic:
 
     def _forward(self, x: Tensor, conditions: tuple[Any, ...], *, widen: bool = False) -> _Forward:
         key = _key(x, conditions, autocast=torch.is_autocast_enabled(x.device.type))
-        if key not in self._seen:
-            leaf = x.detach()
-            leaf = leaf.float() if widen and leaf.dtype in _HALF else leaf
-            leaf.requires_grad_(torch.is_grad_enabled())
-            scores = self._discriminator(leaf, *conditions)
-            self._seen[key] = _Forward((x, *conditions), leaf, scores)
-        return self._seen[key]
+        if key in self._seen:
+            return self._seen[key]
+        grad = torch.is_grad_enabled()
+        leaf = x.detach()
+        leaf = leaf.float() if widen and leaf.dtype in _HALF else leaf
+        leaf.requires_grad_(grad)
+        scores = self._discriminator(leaf, *conditions)
+        if x.requires_grad:
+            mark_cut_off(scores)
+        forward = _Forward((x, *conditions), leaf, scores)
+        if grad:  # one without a graph would do for nobody who needs one
+            self._seen[key] = forward
+        return forward
 
 
 def _key(x: Tensor, conditions: tuple[Any, ...], *, autocast: bool) -> tuple[int, ...]:
-    return (autocast, torch.is_grad_enabled(), id(x), *map(id, conditions))
+    return (autocast, id(x), *map(id, conditions))
 
 
 def _differentiable_scores(
-    critic: Callable[..., Any], x: Tensor, *, may_be_compiled: bool = False
+    critic: Callable[..., Any], x: Tensor, *, may_be_compiled: bool = False, seen: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Score ``x`` for a penalty: a leaf copy of ``x`` and one number per sample ``(N,)``.
 
     A sample's number is the mean over its scores, summed over scales. A plain discriminator is
     run on a detached copy; a :class:`Critic` may reuse a forward pass it made already. A
-    discriminator that ``torch.compile`` made is refused unless only scores are looked at.
+    discriminator that ``torch.compile`` made is refused unless only scores are looked at. Scores
+    that were ``seen`` may be those of a pass under autocast, and nothing differentiates them.
     """
     source = critic if isinstance(critic, Critic) else Critic(critic)
-    leaf, scores = source.at(x)
+    leaf, scores = (x, source(x)) if seen else source.at(x)
     total: Tensor | None = None
     for scale in scales(scores, "the critic's output"):
         if scale.shape[0] != x.shape[0]:
@@ -140,15 +147,56 @@ def scores_of(critic: Callable[..., Any], x: Tensor) -> Tensor:
     return scores.float() if scores.dtype in _HALF else scores
 
 
-def input_gradient(critic: Callable[..., Any], x: Tensor) -> Tensor:
-    """Gradient of each sample's score with respect to that sample, ``(N, D)``, differentiable.
+def seen_scores_of(critic: Callable[..., Any], x: Tensor) -> Tensor:
+    """The same, of the forward pass that a :class:`Critic` has made, also where autocast made it.
+
+    >>> critic = Critic(torch.nn.Linear(3, 1))
+    >>> x = torch.ones(2, 3)
+    >>> torch.equal(seen_scores_of(critic, x), critic(x).flatten())
+    True
+    """
+    return _differentiable_scores(critic, x, may_be_compiled=True, seen=True)[1]
+
+
+def slopes(critic: Callable[..., Any], x: Tensor) -> Tensor:
+    """Norm of the gradient of each sample's score at that sample, ``(N,)``, differentiable.
 
     Raises:
         ValueError: under ``torch.no_grad()``, or the scores do not depend on ``x``.
 
-    >>> input_gradient(lambda x: x.square().sum(1), torch.tensor([[1.0, 2.0]])).tolist()
-    [[2.0, 4.0]]
+    >>> slopes(lambda x: x @ torch.tensor([3.0, 4.0]), torch.ones(2, 2)).tolist()
+    [5.0, 5.0]
     """
+    gradient, scores = _input_gradient(critic, x)
+    return torch.linalg.vector_norm(gradient, dim=1).add(scores, alpha=0)  # see tied()
+
+
+def squared_slopes(critic: Callable[..., Any], x: Tensor) -> Tensor:
+    """Its square, which has a gradient where it is 0 as well.
+
+    >>> squared_slopes(lambda x: x @ torch.tensor([3.0, 4.0]), torch.ones(2, 2)).tolist()
+    [25.0, 25.0]
+    """
+    gradient, scores = _input_gradient(critic, x)
+    return gradient.square().sum(1).add(scores, alpha=0)  # see tied()
+
+
+def tied(values: Tensor, scores: Tensor) -> Tensor:
+    """Give the values ``(N,)``, with a graph that reaches all that made the scores ``(N,)``.
+
+    A last bias has no part in a gradient. Left out, it would keep DistributedDataParallel waiting,
+    which shares gradients when all have come.
+
+    >>> w, b = (torch.ones(1, requires_grad=True) for _ in range(2))
+    >>> tied(2 * w, 3 * w + b).backward()
+    >>> w.grad, b.grad
+    (tensor([2.]), tensor([0.]))
+    """
+    return values.add(scores, alpha=0)
+
+
+def _input_gradient(critic: Callable[..., Any], x: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradient of each sample's score with respect to that sample, ``(N, D)``, and the scores."""
     if not torch.is_grad_enabled():
         raise ValueError(
             "a gradient penalty differentiates the critic, which torch.no_grad() and "
@@ -171,7 +219,7 @@ def input_gradient(critic: Callable[..., Any], x: Tensor) -> Tensor:
             "Critic does that is called in a function; with conditions pass lambda x: D(x, y)"
         )
     gradient = gradient.float() if gradient.dtype in _HALF else gradient
-    return gradient.reshape(gradient.shape[0], -1)
+    return gradient.reshape(gradient.shape[0], -1), scores
 
 
 def _check_discriminator(discriminator: object) -> None:

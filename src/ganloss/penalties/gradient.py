@@ -12,7 +12,7 @@ from ganloss._random import Draws
 from ganloss._scores import check_same_shape
 from ganloss._settings import check_settings
 from ganloss.penalties._penalty import Penalty, noise_like
-from ganloss.penalties.critic import input_gradient
+from ganloss.penalties.critic import slopes, squared_slopes
 
 Points = Literal["interpolates", "real", "fake"]
 
@@ -84,10 +84,7 @@ class GradientPenalty(Penalty):
         fake: Tensor | None,
         random: Draws | None,
     ) -> Tensor:
-        norms = torch.linalg.vector_norm(
-            input_gradient(critic, self._points(real, fake, random)), dim=1
-        )
-        excess = norms - self.center
+        excess = slopes(critic, self._points(real, fake, random)) - self.center
         return (excess.relu() if self.one_sided else excess).square().mean()
 
     def _points(self, real: Tensor | None, fake: Tensor | None, random: Draws | None) -> Tensor:
@@ -218,7 +215,7 @@ def _half_squared_gradient(critic: Callable[..., Any], x: Tensor | None) -> Tens
     """Half the mean squared norm of the critic's input gradient at ``x``."""
     if x is None:
         raise TypeError("a gradient penalty needs samples")
-    return 0.5 * input_gradient(critic, x).square().sum(1).mean()
+    return 0.5 * squared_slopes(critic, x).mean()
 
 
 @final
@@ -285,8 +282,7 @@ class DRAGAN(Penalty):
         if real is None:
             raise TypeError("DRAGAN needs real samples")
         points = real.detach() + self.deviation * noise_like(real, random, "dragan")
-        norms = torch.linalg.vector_norm(input_gradient(critic, points), dim=1)
-        return (norms - self.center).square().mean()
+        return (slopes(critic, points) - self.center).square().mean()
 
 
 @final
@@ -352,7 +348,7 @@ class MaxGradientPenalty(Penalty):
     ) -> Tensor:
         if real is None or fake is None:
             raise TypeError("MaxGradientPenalty needs real and fake samples")
-        squares = input_gradient(critic, interpolates(real, fake, random)).square().sum(1)
+        squares = squared_slopes(critic, interpolates(real, fake, random))
         return gathered(squares, across_processes=self.across_processes).amax()
 
 
@@ -417,5 +413,5 @@ class WGANDiv(Penalty):
     ) -> Tensor:
         if real is None or fake is None:
             raise TypeError("WGANDiv needs real and fake samples")
-        squares = input_gradient(critic, interpolates(real, fake, random)).square().sum(1)
+        squares = squared_slopes(critic, interpolates(real, fake, random))
         return squares.pow(self.power / 2).mean()

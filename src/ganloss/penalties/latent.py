@@ -20,6 +20,7 @@ from ganloss.penalties._penalty import (
     noise_like,
     widened,
 )
+from ganloss.penalties.critic import tied
 
 
 @final
@@ -118,7 +119,8 @@ class PathLength(GeneratorPenalty):
         y = noise_like(images.detach(), random, "path-length") / prod(images.shape[2:]) ** 0.5
         (gradient,) = torch.autograd.grad((images * y).sum(), w, create_graph=True)
         layers = prod(gradient.shape[1:-1])
-        return torch.linalg.vector_norm(full(gradient).flatten(1), dim=1) / layers**0.5
+        norms = torch.linalg.vector_norm(full(gradient).flatten(1), dim=1) / layers**0.5
+        return tied(norms, images.reshape(len(norms), -1).sum(1))
 
 
 class PathLengthMean(nn.Module):
@@ -164,7 +166,7 @@ class PathLengthMean(nn.Module):
         others: Tensor | None = None,
         random: Draws | None = None,
     ) -> Tensor:
-        """Move the average by the norms at these latents, and give the penalty there.
+        """Move the average by the norms at these latents, in training mode; give the penalty there.
 
         >>> PathLengthMean()(lambda z: 2 * z[:, :, None, None], latents=torch.randn(2, 3)).shape
         torch.Size([])
@@ -174,13 +176,15 @@ class PathLengthMean(nn.Module):
         latents = widened(latents)
         with torch.autocast(latents.device.type, enabled=False):
             lengths = self._settings.lengths(generator, latents=latents, random=random)
-        self.update(lengths)
+        if self.training:
+            self.update(lengths)
         return (lengths - self.average.clone()).square().mean()
 
     def update(self, lengths: Tensor) -> None:
         """Move the average by the norms of a step, ``(N,)``."""
         with torch.no_grad():
             mean = gathered(lengths.detach(), across_processes=self.across_processes).mean()
+            mean = torch.where(mean.isfinite(), mean, self.average)  # NaN would stay for good
             self.average.lerp_(mean.to(self.average), self._settings.rate)
 
 

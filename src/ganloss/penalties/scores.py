@@ -12,7 +12,7 @@ from ganloss._random import Draws
 from ganloss._scores import Scores, per_sample, scales
 from ganloss._settings import check_settings
 from ganloss.penalties._penalty import Penalty, check_samples, noise_like
-from ganloss.penalties.critic import Critic, scores_of
+from ganloss.penalties.critic import Critic, scores_of, seen_scores_of
 
 
 @final
@@ -60,7 +60,7 @@ class Drift(Penalty):
     ) -> Tensor:
         if real is None:
             raise TypeError("Drift needs real samples")
-        return scores_of(critic, real).square().mean()
+        return seen_scores_of(critic, real).square().mean()
 
 
 @final
@@ -136,8 +136,8 @@ class LeCam(Penalty):
     ) -> Tensor:
         if real is None or fake is None:
             raise TypeError("LeCam needs real and fake samples")
-        of_real = (scores_of(critic, real) - self.fake_average).square().mean()
-        return of_real + (scores_of(critic, fake) - self.real_average).square().mean()
+        of_real = (seen_scores_of(critic, real) - self.fake_average).square().mean()
+        return of_real + (seen_scores_of(critic, fake) - self.real_average).square().mean()
 
 
 class LeCamAverages(nn.Module):
@@ -193,7 +193,7 @@ class LeCamAverages(nn.Module):
         fake: Tensor,
         random: Draws | None = None,
     ) -> Tensor:
-        """Give the penalty with the averages as they are, then move them.
+        """Give the penalty with the averages as they are; in training mode, then move them.
 
         >>> real, fake = torch.tensor([[1.0]]), torch.tensor([[-1.0]])
         >>> averages = LeCamAverages()
@@ -203,10 +203,12 @@ class LeCamAverages(nn.Module):
         check_samples(real, "real", "LeCam")
         check_samples(fake, "fake", "LeCam")
         critic = critic if isinstance(critic, Critic) else Critic(critic)
-        scores = {"real": scores_of(critic, real), "fake": scores_of(critic, fake)}
-        self._begin(**scores)
+        scores = {"real": seen_scores_of(critic, real), "fake": seen_scores_of(critic, fake)}
+        if self.training:
+            self._begin(**scores)
         value = self.penalty(critic, real=real, fake=fake, random=random)
-        self.update(**scores)
+        if self.training:
+            self.update(**scores)
         return value
 
     def update(self, *, real: Scores, fake: Scores) -> None:
@@ -220,7 +222,8 @@ class LeCamAverages(nn.Module):
     @torch.no_grad()
     def _move(self, real: Scores, fake: Scores, share: Tensor) -> None:
         for average, scores, name in ((self.real, real, "real"), (self.fake, fake, "fake")):
-            average.lerp_(self._mean(scores, name).to(average), share)
+            found = self._mean(scores, name).to(average)
+            average.lerp_(torch.where(found.isfinite(), found, average), share)  # NaN would stay
         self.started.fill_(1.0)
 
     def _mean(self, scores: Scores, name: str) -> Tensor:
