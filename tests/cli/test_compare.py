@@ -195,3 +195,28 @@ def test_seeds_and_budgets():
     assert _with_budget(GenerateSettings(data="x", steps=100), "images").kimg == 6.4
     assert _with_budget(GenerateSettings(data="x", minutes=2), "seconds").minutes == 2
     assert _with_budget(digits, "seconds").seconds == 60
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("losses: [ns, hinge]", "ns and hinge"),
+        ("seeds: 3", "× 1 seeds"),
+        ("seeds: [0, 1, 2]", "× 3 seeds"),
+        ("baseline: ns", "each against ns"),
+    ],
+)
+def test_a_configuration_may_have_lists_and_numbers(line, words, tmp_path):
+    losses = "" if "losses" in line else "losses: ns,hinge\n"
+    (tmp_path / "c.yaml").write_text(f"data: demo:ring\nsteps: 5\n{losses}{line}\n")
+    found = run("compare", "-c", "c.yaml", "-n", cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert words in found.stdout
+
+
+def test_runs_that_all_diverge_end_with_their_code(tmp_path):
+    found = run("compare", "--data", "demo:ring", "--losses", "ns,hinge", "--lr", "1e30", "--seeds",
+                "0-1", "--steps", "6", cwd=tmp_path)  # fmt: skip
+    assert found.returncode == 5, found.stdout
+    assert "Every run failed on demo:ring after 6 steps. The first: " in found.stdout
+    assert found.stdout.count("is not finite") + found.stdout.count("is nan") >= 4

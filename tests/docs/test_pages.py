@@ -163,7 +163,8 @@ def test_python_of_the_page_on_loops_runs_from_top_to_bottom() -> None:
     )
     x = torch.rand(4, 3, 8, 8)
     space = names() | {
-        "D": d, "G": g, "noise": lambda: torch.randn(4, 8), "batches": [x, x], "augmented_real": x,
+        "D": lambda images, labels=None: d(images), "G": lambda z, labels=None: g(z),
+        "labels": None, "fake_labels": None, "noise": lambda: torch.randn(4, 8), "batches": [x, x], "augmented_real": x,
         "opt_d": torch.optim.SGD(d.parameters(), 0.01),
         "opt_g": torch.optim.SGD(g.parameters(), 0.01),
     }  # fmt: skip

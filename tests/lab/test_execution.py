@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from cli.runs import COMMAND, environment, run, start
-from ganloss._errors import DataError
+from ganloss._errors import DataError, UsageError
 from ganloss.lab import compare
 from ganloss.lab.comparison import _Silent, create
 from ganloss.lab.comparison import run as run_comparison
 from ganloss.lab.jobs import from_message, to_message
 from ganloss.lab.plan import plan
-from ganloss.lab.pool import _Pool, run_locally
+from ganloss.lab.pool import _Pool, _said, run_locally
 from ganloss.lab.results import Comparison, summary
 from ganloss.runs.settings import GenerateSettings
 
@@ -134,14 +134,14 @@ def test_a_crashed_draw_is_not_tried_again_once_runs_have_begun_with_what_was_fo
     found = compare(["ns", "hinge"], seeds=[0, 1], settings=settings, draws=2)
     results = found.folder / "results.jsonl"
     rows = [json.loads(line) for line in results.read_text().splitlines()]
-    best = min(found.draws, key=lambda row: row["score"])["job"]
+    worst = "hinge-draw1"
     crashed = {"state": "crashed", "score": None}
-    rows = [row | crashed if row["job"] == best else row for row in rows]
+    rows = [row | crashed if row["job"] == worst else row for row in rows]
     rows = [row for row in rows if row["job"] != "ns-s1"]
     results.write_text("".join(json.dumps(row) + "\n" for row in rows))
     again = run_comparison(found.folder, _Silent())
     states = {row["job"]: row["state"] for row in again.log()}
-    assert states[best] == "crashed"
+    assert states[worst] == "crashed"
     assert states["ns-s1"] == "finished"
 
 
@@ -274,3 +274,54 @@ def test_workers_end_with_their_parent(tmp_path):
     process.kill()
     process.wait()
     wait_for(lambda: not any(map(is_there, workers)), 20)
+
+
+def test_runs_of_another_plan_are_not_taken_for_this_ones(tmp_path):
+    settings = replace(RING, out=str(tmp_path))
+    found = compare(["ns", "hinge"], seeds=[0], settings=settings)
+    plan_file = found.folder / "plan.yaml"
+    plan_file.write_text(plan_file.read_text().replace("steps: 20", "steps: 10"))
+    with pytest.raises(UsageError, match="was made with other settings than the plan has: steps"):
+        run_comparison(found.folder, _Silent())
+
+
+def test_a_row_that_is_no_row_of_the_job_is_made_again(tmp_path):
+    settings = replace(RING, out=str(tmp_path))
+    found = compare(["ns", "hinge"], seeds=[0], settings=settings, workers=1)
+    wanted = results(found)
+    (found.folder / "runs" / "ns-s0" / "row.json").write_text("{}")
+    (found.folder / "results.jsonl").unlink()
+    assert results(run_comparison(found.folder, _Silent())) == wanted
+
+
+def test_what_an_earlier_worker_said_is_no_reason_for_this_one(tmp_path):
+    made = plan(replace(RING, out=str(tmp_path)), ["ns", "hinge"], seeds=[0], workers=1)
+    folder = create(made, tmp_path)
+    log = folder / "logs" / "worker-0.log"
+    log.parent.mkdir()
+    log.write_text("ValueError: of yesterday\n")
+    pool = _Pool(made.jobs(), folder, lambda job, done: None)
+    pool.start(1)
+    (worker,) = pool._workers
+    worker.process.kill()
+    worker.process.wait()
+    assert "yesterday" not in _said(worker)
+    pool.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"seeds": "0-2"}, "seeds are whole numbers from 0 to .*, and '0' is none"),
+        ({"seeds": [-1, 1]}, "and -1 is none"),
+        ({"seeds": [2**32]}, "is none"),
+        ({"steps": 0}, "--steps is 0"),
+        ({"steps": 2.5}, "steps is '2.5'"),
+        ({"where": "mars"}, "where is 'mars'; it is 'local' or 'ray'"),
+    ],
+)
+def test_what_python_may_not_ask_for_leaves_nothing(options, words, tmp_path):
+    settings = replace(RING, out=str(tmp_path / "out"))
+    with pytest.raises(UsageError, match=words):
+        compare(["ns", "hinge"], settings=settings, **options)
+    assert not (tmp_path / "out").exists()

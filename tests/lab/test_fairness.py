@@ -56,3 +56,15 @@ def test_only_a_metric_that_was_tried_is_said_to_have_been(tried: bool, tmp_path
     write_report(found)
     page = (found.folder / "report.html").read_text(encoding="utf-8")
     assert ("was tried on the real images before training" in page) is tried
+
+
+def test_of_weights_only_those_that_differ_are_named(tmp_path: Path) -> None:
+    from ganloss.lab.comparison import create
+    from ganloss.lab.plan import plan
+    from ganloss.lab.results import Comparison
+    from ganloss.runs.settings import PairedSettings
+
+    settings = PairedSettings(data="demo:sketches", steps=4)
+    made = plan(settings, ["ns"], ["term.l1=0,100", "lr=1e-4,1e-3"])
+    (first, *_) = sentences(Comparison(create(made, tmp_path)))
+    assert first == "What is compared, and so differs: term.l1 (0, 100); lr (0.0001, 0.001)."

@@ -239,3 +239,11 @@ def test_on_a_gpu_runs_take_turns_unless_more_are_asked_for(
     assert plan(settings, ["ns", "hinge"]).workers == 1
     assert plan(settings, ["ns", "hinge"]).settings.device == "cuda"
     assert plan(settings, ["ns", "hinge"], workers=3).workers == 3
+
+
+def test_names_of_runs_are_unique_however_alike_those_of_variants_are() -> None:
+    long = "a" * 90
+    values = [f"nets/{long}.py:G", f"nets/{long}.py:H", "nets/a.py:G", "nets-a.py:G", "NETS-A.py:G"]
+    made = plan(DIGITS, ["ns"], [f"generator={','.join(values)}"], seeds=[0, 1], draws=2)
+    names = [job.name.casefold() for job in [*made.search(), *made.jobs()]]
+    assert len(set(names)) == len(names) == 5 * 4

@@ -212,3 +212,17 @@ def test_one_loss_far_from_the_rest_is_shown_by_as_many_seeds_as_are_said(losses
     needed = seeds_for_one_apart(losses)
     assert max(largest(needed) for _ in range(5)) <= LEVEL
     assert max(largest(needed - 1) for _ in range(5)) > LEVEL
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_losses_that_always_fail_do_not_make_the_others_look_different(failing: int) -> None:
+    """Four equal losses beside some that never end: false verdicts among the four stay at 5 %."""
+    random = np.random.default_rng(failing)
+    false = 0
+    for _ in range(400):
+        finite = np.exp(0.2 * random.standard_normal(5) + 0.1 * random.standard_normal((4, 5)))
+        scores = np.concatenate([finite, np.full((failing, 5), np.inf)])
+        found = differences(scores, all_pairs(len(scores)))
+        false += any(d.clear for d in found if d.second < 4)
+        assert all(d.clear for d in found if d.first < 4 <= d.second)
+    assert false <= stats.binom.ppf(0.999, 400, LEVEL)

@@ -1,5 +1,6 @@
 """What a comparison says, for scores whose answer is known."""
 
+import json
 import math
 
 import pytest
@@ -116,7 +117,7 @@ def test_far_from_real_is_said_of_the_mean_in_the_table_also_where_runs_failed(t
 
 def test_equal_means_are_no_lowest_one(tmp_path):
     verdict = say(tmp_path, {"ns": [1.0, 2.0], "hinge": [1.0, 2.0], "r3gan": [5.0, 5.0]})
-    assert "ns and hinge have the same mean score; 3 seeds would do" in verdict.sentence
+    assert "ns and hinge have the same geometric mean of scores; 3 seeds" in verdict.sentence
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,13 @@ def test_equal_means_are_no_lowest_one(tmp_path):
 def test_whose_optimisers_they_are_is_part_of_the_limits(losses, options, words, tmp_path):
     settings = GenerateSettings(data="demo:ring", steps=10, lr=options.pop("lr", None))
     made = plan(settings, losses, options.pop("vary", []))
-    assert words in judge(Comparison(create(made, tmp_path))).limits[0]
+    rows = (
+        json.dumps({"job": job.name, "state": "finished", "score": 1.0 + i}) + "\n"
+        for i, job in enumerate(made.jobs())
+    )
+    folder = create(made, tmp_path)
+    (folder / "results.jsonl").write_text("".join(rows))
+    assert words in judge(Comparison(folder)).limits[0]
 
 
 def test_the_shared_optimiser_is_part_of_the_limits(tmp_path):
@@ -172,3 +179,27 @@ def test_a_loss_far_behind_that_few_seeds_cannot_show_is_said_to_need_more(tmp_p
     enough = say(tmp_path, {name: [*values, values[1]] for name, values in scores.items()})
     assert "ns is clearly worse" in enough.sentence
     assert not any("stands apart" in limit for limit in enough.limits)
+
+
+def test_crashed_runs_are_missing_and_not_the_worst(tmp_path):
+    scores = {"ns": BAD, "hinge": MIDDLE, "r3gan": GOOD}
+    verdict = say(tmp_path, scores, states={"r3gan-s1": "crashed"})
+    assert verdict.sentence.startswith("r3gan is the best of 3")
+    assert not verdict.complete
+    assert any(
+        "r3gan-s1 crashed and does not count (it is not finite); going on" in limit
+        for limit in verdict.limits
+    )
+    assert any("1 run of 15 is not there yet" in limit for limit in verdict.limits)
+
+
+def test_where_every_run_failed_the_first_says_why(tmp_path):
+    states = {f"{loss}-s{seed}": "diverged" for loss in ("ns", "hinge") for seed in range(2)}
+    verdict = say(tmp_path, {"ns": BAD[:2], "hinge": GOOD[:2]}, states=states)
+    assert verdict.sentence.endswith("The first: it is not finite")
+    assert verdict.limits == ()
+
+
+def test_scores_no_better_than_noise_are_said_to_be_so(tmp_path):
+    verdict = say(tmp_path, {"ns": [200.0, 210.0], "hinge": [150.0, 160.0]})
+    assert any("no better than that of uniform noise (130)" in limit for limit in verdict.limits)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from ganloss._errors import DivergedError, GanlossError
 from ganloss.lab.results import Comparison, table
 from ganloss.lab.verdict import judge, metric_of
 from ganloss.runs.reading import Row, finite
@@ -97,6 +98,8 @@ class TerminalWatcher:
             left,
         ]
         self._console.print("  ".join(part for part in parts if part), markup=False)
+        if row["state"] != "finished":
+            self._console.print(f"{'':11}{row['message']}", markup=False)
         self._update()
 
     def _share(self) -> float:
@@ -170,7 +173,10 @@ def conclude(comparison: Comparison) -> int:
     console.print(f"\nreport    {comparison.folder / 'report.html'}", markup=False, style="bold")
     if not verdict.complete:
         console.print(f"go on     ganloss compare --resume {comparison.folder}", markup=False)
-    return 0
+    states = {row["state"] for row in comparison.rows}
+    if "finished" in states or not states:
+        return 0
+    return DivergedError.exit_code if states == {"diverged"} else GanlossError.exit_code
 
 
 def _dash(value: float | None) -> str:

@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> int:
     parser = _parser(kind)
     values = parser.parse(arguments)
     del values["task"]
-    own = {name: values.pop(name) for name in _OWN}
+    own = {name: _typed(name, values.pop(name)) for name in _OWN}
     resume, dry_run, trusted = (values.pop(name) for name in ("resume", "dry_run", "allow_code"))
     from ganloss.cli._progress import announce
 
@@ -210,6 +210,15 @@ def _add_conduct(parser: Parser) -> None:
         default="local",
         help="processes of this machine, or a Ray cluster (pip install 'ganloss[ray]')",
     )
+
+
+def _typed(name: str, value: Any) -> Any:
+    """What a configuration says in YAML, as one would type it: lists and numbers are texts here."""
+    if name == "vary":
+        return None if value is None else [str(item) for item in value]
+    if name in ("losses", "seeds", "baseline") and not isinstance(value, str) and value is not None:
+        return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return value
 
 
 def _losses(text: str | None) -> list[str]:

@@ -7,9 +7,9 @@ import signal
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from ganloss._errors import (
     CheckpointError,
@@ -19,13 +19,19 @@ from ganloss._errors import (
     WeightsError,
 )
 from ganloss.lab.jobs import run_folder
-from ganloss.lab.plan import Job, Plan, file_name, plan
+from ganloss.lab.names import file_name
+from ganloss.lab.plan import Job, Plan, plan
 from ganloss.lab.report import write_report
-from ganloss.lab.results import Comparison, best_draws
+from ganloss.lab.results import RESULTS, Comparison, best_draws
 from ganloss.runs.folder import environment, make_next, storage, write_text
 from ganloss.runs.page import PLOTLY, provide_plotly
 from ganloss.runs.reading import Row, read_text
-from ganloss.runs.settings import LENGTHS, GenerateSettings, RunSettings
+from ganloss.runs.settings import (
+    LENGTHS,
+    GenerateSettings,
+    RunSettings,
+    settings_from_file,
+)
 
 Where = Literal["local", "ray"]
 Tuning = Literal["paper", "shared"]
@@ -33,9 +39,9 @@ Tuning = Literal["paper", "shared"]
 #: Updates of the generator, where no length is asked for.
 USUAL_STEPS = 2000
 
+#: Settings that say where and how fast a run is, not what it is.
+_WHERE = frozenset({"out", "name", "device", "devices", "num_nodes", "threads", "workers", "cache"})
 _NUMBERED = re.compile(r"^compare-(\d{4,})-")
-#: States of a row that are results; any other is tried again.
-_FINAL = ("finished", "diverged")
 
 
 class Watcher(Protocol):
@@ -212,11 +218,13 @@ def compare(
     Traceback (most recent call last):
     ganloss._errors.UsageError: a comparison takes at least two variants; ...
     """
+    if where not in get_args(Where):
+        raise UsageError(f"where is {where!r}; it is 'local' or 'ray'")
     shared = settings or GenerateSettings()
     shared = replace(shared, data=data or shared.data)
     if steps is not None or all(getattr(shared, name) is None for name in LENGTHS):
         unset = dict.fromkeys(LENGTHS)
-        shared = replace(shared, **unset | {"steps": steps or USUAL_STEPS})
+        shared = replace(shared, **unset | {"steps": USUAL_STEPS if steps is None else steps})
     made = plan(
         shared,
         losses,
@@ -247,7 +255,8 @@ class _Silent:
 
 
 def _do(comparison: Comparison, jobs: Sequence[Job], watcher: Watcher, where: Where) -> None:
-    final = {row["job"]: row for row in comparison.log() if row["state"] in _FINAL}
+    _refuse_other_settings(jobs, comparison.folder)
+    final = {row["job"]: row for row in comparison.log() if row["state"] in RESULTS}
     ended = [final[job.name] for job in jobs if job.name in final]
     left = [job for job in jobs if job.name not in final]
     if not left:
@@ -260,6 +269,20 @@ def _do(comparison: Comparison, jobs: Sequence[Job], watcher: Watcher, where: Wh
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
         watcher.ended(row)
         writing.maybe()
+
+
+def _refuse_other_settings(jobs: Sequence[Job], folder: Path) -> None:
+    """Refuse runs that were made of another plan, as after a change of ``plan.yaml``."""
+    for job in jobs:
+        config, names = run_folder(folder, job.name) / "config.yaml", []
+        with suppress(CheckpointError):  # gone or damaged, which matters to a run that goes on
+            made = asdict(settings_from_file(config))
+            names = [n for n, v in asdict(job.settings).items() if n not in _WHERE and v != made[n]]
+        if names:
+            raise UsageError(
+                f"{config.parent} was made with other settings than the plan has: "
+                f"{', '.join(names)}. Mend plan.yaml, or start a new comparison"
+            )
 
 
 class _Reports:

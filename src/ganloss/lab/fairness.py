@@ -79,14 +79,26 @@ def sentences(comparison: Comparison) -> list[str]:
 
 
 def _compared(plan: Plan) -> Iterable[str]:
-    words = [f"{_flag(name)} ({_values(values)})" for name, values in plan.varied.items()]
+    words = [f"{name} ({', '.join(values)})" for name, values in _differing(plan)]
     if words:
         yield f"What is compared, and so differs: {'; '.join(words)}."
 
 
-def _values(values: Sequence[Any]) -> str:
-    texts = [" ".join(v) if isinstance(v, list) else str(v) for v in values]
-    return ", ".join(dict.fromkeys(texts))
+def _differing(plan: Plan) -> Iterable[tuple[str, list[str]]]:
+    """Settings in which variants differ, with their values; of weights, each of a name's own."""
+    for name, values in plan.varied.items():
+        if not any(isinstance(value, list) for value in values):
+            yield _flag(name), _once(values)
+            continue
+        weights = [dict(item.partition("=")[::2] for item in value or []) for value in values]
+        for entry in dict.fromkeys(entry for weight in weights for entry in weight):
+            found = _once([weight.get(entry) for weight in weights])
+            if len(found) > 1:
+                yield f"{_flag(name)}.{entry}", found
+
+
+def _once(values: Sequence[Any]) -> list[str]:
+    return list(dict.fromkeys("its own" if value is None else str(value) for value in values))
 
 
 def _start(plan: Plan) -> str:

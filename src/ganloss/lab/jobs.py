@@ -66,7 +66,7 @@ def run_job(job: Job, comparison: Path, told: Told) -> Row | None:
 
     folder = run_folder(comparison, job.name)
     before = parse(read_text(folder / ROW))
-    if isinstance(before, dict):
+    if isinstance(before, dict) and before.get("job") == job.name:
         return before
     state, message, cost = "finished", "", _Cost(resumed=folder.exists())
     try:

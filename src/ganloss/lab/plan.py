@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from ganloss._errors import CheckpointError, UsageError
 from ganloss._version import __version__
 from ganloss.games import GAMES, canonical_name
+from ganloss.lab.names import file_names
 from ganloss.lab.search import RATES, SEARCHED, drawn
 from ganloss.lab.statistics import (
     LEVEL,
@@ -32,6 +32,7 @@ FEWEST_SEEDS = 5
 TUNINGS = ("paper", "shared")
 SNAPS = 10
 
+_MOST_SEED = 2**32
 #: Most seeds, draws and workers of a plan that is read.
 MOST = 10_000
 _UNREADABLE = (OSError, LookupError, ValueError, TypeError, AttributeError, RecursionError,
@@ -198,16 +199,18 @@ class Plan:
         Args:
             changes: further settings of each variant, as a search found them.
         """
+        stems = file_names([v.name for v in self.variants])
         return [
-            self._job(variant, seed, (changes or {}).get(variant.name, {}))
+            self._job(stems[variant.name], variant, seed, (changes or {}).get(variant.name, {}))
             for i, seed in enumerate(self.seeds)
             for variant in _rotated(self.variants, i)
         ]
 
     def search(self) -> list[Job]:
         """The runs of the search: the same draws for each variant, with a seed of their own."""
+        stems, seed = file_names([v.name for v in self.variants]), max(self.seeds) + 1
         return [
-            self._job(variant, max(self.seeds) + 1, self._drawn(variant, draw), draw)
+            self._job(stems[variant.name], variant, seed, self._drawn(variant, draw), draw)
             for draw in range(self.draws)
             for variant in _rotated(self.variants, draw)
         ]
@@ -248,11 +251,16 @@ class Plan:
         return replace(settings, **_optimisers((named or self.variants)[0], settings))
 
     def _job(
-        self, variant: Variant, seed: int, changes: Mapping[str, Any], draw: int | None = None
+        self,
+        stem: str,
+        variant: Variant,
+        seed: int,
+        changes: Mapping[str, Any],
+        draw: int | None = None,
     ) -> Job:
         number = f"s{seed}" if draw is None else f"draw{draw}"
         settings = replace(self._shared(variant), seed=seed, name="", **changes)
-        return Job(f"{file_name(variant.name)}-{number}", variant.name, seed, settings, draw)
+        return Job(f"{stem}-{number}", variant.name, seed, settings, draw)
 
     @property
     def smallest_p(self) -> float:
@@ -379,7 +387,7 @@ def plan(
     ['lr=1e-4', 'lr=2e-4']
     """
     variants = variants_of(settings, losses, vary)
-    seeds = tuple(seeds) or default_seeds(len(variants))
+    seeds = _checked(seeds) or default_seeds(len(variants))
     if baseline and baseline not in {v.name for v in variants}:
         baseline = _known(baseline)
     runs = len(variants) * max(len(seeds), draws)
@@ -395,8 +403,21 @@ def plan(
     threads = settings.threads or max(1, _cores() // workers)
     settings = replace(_evenly_snapped(settings), threads=threads)
     made = Plan(settings, variants, seeds, baseline, tuning, draws, workers, command)
+    try:
+        settings_of(settings.task, asdict(settings))
+    except ValueError as error:  # of Python; the command line has read numbers itself
+        raise UsageError(f"{error}, which is no value of that setting") from error
     made.check()
     return made
+
+
+def _checked(seeds: Sequence[int]) -> tuple[int, ...]:
+    for seed in seeds:
+        if type(seed) is not int or not 0 <= seed < _MOST_SEED:
+            raise UsageError(
+                f"seeds are whole numbers from 0 to {_MOST_SEED - 1:,}, and {seed!r} is none"
+            )
+    return tuple(seeds)
 
 
 def variants_of(
@@ -463,15 +484,6 @@ def _evenly_snapped(settings: RunSettings) -> RunSettings:
 def _rotated(variants: Sequence[Variant], by: int) -> Iterator[Variant]:
     by %= len(variants)
     return itertools.chain(variants[by:], variants[:by])
-
-
-def file_name(name: str) -> str:
-    """A name that every file system takes.
-
-    >>> file_name("r3gan lr=1e-4")
-    'r3gan-lr=1e-4'
-    """
-    return re.sub(r"[^\w.=+-]+", "-", name).strip("-.")[:80] or "x"
 
 
 def _cores() -> int:

@@ -23,7 +23,7 @@ from ganloss import _errors
 from ganloss._errors import GanlossError
 from ganloss.lab.jobs import crashed, to_message
 from ganloss.lab.plan import Job
-from ganloss.runs.reading import Row, finite, read_text
+from ganloss.runs.reading import Row, finite
 
 #: How often a job may take its process down before that is its result.
 ATTEMPTS = 2
@@ -57,6 +57,7 @@ class _Worker:
 
     process: subprocess.Popen[str]
     log: Path
+    said_before: int
     job: Job | None = None
 
 
@@ -102,6 +103,7 @@ class _Pool:
         log.parent.mkdir(exist_ok=True)
         job = self._waiting[0] if self._waiting else self.jobs[0]
         with log.open("ab") as stream:
+            said_before = stream.tell()
             process = subprocess.Popen(
                 [sys.executable, "-m", "ganloss.lab.jobs"],
                 stdin=subprocess.PIPE,
@@ -113,7 +115,7 @@ class _Pool:
                 # Ctrl-C is for us; what it means for them is said in interrupt().
                 start_new_session=os.name == "posix",
             )
-        worker = _Worker(process, log)
+        worker = _Worker(process, log, said_before)
         listener = threading.Thread(target=self._listen, args=(worker,), daemon=True)
         listener.start()
         self._listeners.append(listener)
@@ -163,10 +165,10 @@ class _Pool:
         if self._attempts[job.name] < ATTEMPTS:
             self._waiting.appendleft(job)
         else:
-            said = read_text(worker.log).strip().splitlines()[-1:]
+            said = _said(worker).strip().splitlines()[-1:]
             yield crashed(job, "; ".join([f"its process ended with code {code}", *said]))
         if self._waiting:
-            self._begin(self._open(len(self._attempts) + self._attempts[job.name]))
+            self._begin(self._open(len(self._listeners)))
 
     def interrupt(self) -> None:
         """Let every worker finish its step and save."""
@@ -190,6 +192,14 @@ class _Pool:
         for listener in self._listeners:
             listener.join(timeout=10)
         self._workers = []
+
+
+def _said(worker: _Worker) -> str:
+    """What a worker wrote to its log; earlier ones may have written to the same."""
+    try:
+        return worker.log.read_bytes()[worker.said_before :].decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _ended(worker: _Worker) -> int:

@@ -3,7 +3,7 @@
 import math
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from ganloss.games import GAMES
 from ganloss.lab.curves import axes_for, budgets_of, curves_of
 from ganloss.lab.fairness import sentences
 from ganloss.lab.grids import Grids, grids_of
+from ganloss.lab.plan import Plan
 from ganloss.lab.results import Comparison, Line, mean_of, runs_of, summary, table
 from ganloss.lab.statistics import LEVEL, Difference
-from ganloss.lab.verdict import Verdict, judge, metric_of
+from ganloss.lab.verdict import Verdict, data_of, judge, metric_of
 from ganloss.runs.folder import write_text
 from ganloss.runs.metric import Metric
 from ganloss.runs.page import template
@@ -68,7 +69,7 @@ def _view(comparison: Comparison) -> dict[str, Any]:
     return {
         "plan": plan,
         "name": comparison.folder.resolve().name,
-        "title": f"{_what(comparison)} compared on {statuses[names[0]].data.split(',')[0]}",
+        "title": f"{_what(comparison)} compared on {data_of(plan).removeprefix('demo:')}",
         "state": "Complete" if verdict.complete else "Not complete",
         "verdict": verdict,
         "metric": metric,
@@ -76,6 +77,7 @@ def _view(comparison: Comparison) -> dict[str, Any]:
         "keys": _keys(comparison, statuses[names[0]]),
         "order": verdict.order,
         "colours": {name: i % 8 for i, name in enumerate(names)},
+        "second": names[8:],
         "grids": grids,
         "pictures_are": _PICTURES[plan.settings.task],
         "points": statuses[names[0]].points,
@@ -91,6 +93,8 @@ def _view(comparison: Comparison) -> dict[str, Any]:
         "equal": sentences(comparison),
         "facts": {name: statuses[name].facts for name in verdict.order},
         "failures": [row for row in comparison.rows if row["state"] != "finished"],
+        "states": _states(comparison),
+        "is_sorted": _is_sorted([lines[name].mean for name in verdict.order]),
         "runs": _runs(comparison),
         "citations": _citations(comparison),
         "commands": _commands(comparison),
@@ -140,12 +144,14 @@ def _trial(metric: Metric) -> str:
 
 def _keys(comparison: Comparison, status: Status) -> dict[str, str]:
     rows, plan = comparison.rows, comparison.plan
-    trained = sum(finite(row.get("trained")) or 0.0 for row in rows)
+    every = [*rows, *comparison.draws]
+    trained = sum(finite(row.get("trained")) or 0.0 for row in every)
+    search = f", after {len(comparison.draws)} of a search" if comparison.draws else ""
     planned = len(plan.variants) * len(plan.seeds)
     keys = {
         "Data": status.data,
         "Budget of each run": plan.budget,
-        "Runs": f"{len(rows)} of {planned}: {len(plan.variants)} × {len(plan.seeds)} seeds",
+        "Runs": f"{len(rows)} of {planned}: {len(plan.variants)} × {len(plan.seeds)} seeds{search}",
         "Training, all together": duration(trained),
     }
     return {name: text for name, text in keys.items() if text}
@@ -275,9 +281,31 @@ def _commands(comparison: Comparison) -> dict[str, str]:
         "One of its runs": f"ganloss train {plan.settings.task} "
         f"--config {shlex.quote(str(comparison.folder / 'jobs' / f'{job}.yaml'))}",
     }
-    if len(comparison.rows) < len(plan.variants) * len(plan.seeds):
-        commands["Go on with it"] = f"ganloss compare --resume {folder}"
+    code = " --allow-code" if _has_code(plan) else ""
+    commands["One of its runs"] += code
+    if len(comparison.results) < len(plan.variants) * len(plan.seeds):
+        commands["Go on with it"] = f"ganloss compare --resume {folder}{code}"
     return {name: command for name, command in commands.items() if command}
+
+
+def _has_code(plan: Plan) -> bool:
+    """Whether runs import networks, which a configuration may only do if it is allowed to."""
+    settings = [plan.settings, *(replace(plan.settings, **v.changes) for v in plan.variants)]
+    return any(getattr(s, n, "") for s in settings for n in ("generator", "discriminator"))
+
+
+def _states(comparison: Comparison) -> dict[str, str]:
+    """Of each variant, the seeds whose runs did not finish, in words."""
+    found: dict[str, list[str]] = {variant.name: [] for variant in comparison.plan.variants}
+    for row in comparison.rows:
+        if row["state"] != "finished":
+            found[row["variant"]].append(f"{row['state']} at seed {row['seed']}")
+    return {name: listed(words) if words else "" for name, words in found.items()}
+
+
+def _is_sorted(means: Sequence[float | None]) -> bool:
+    known = [math.inf if mean is None else mean for mean in means]
+    return known == sorted(known)
 
 
 def _references(metric: Metric) -> list[dict[str, Any]]:

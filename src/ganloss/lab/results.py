@@ -16,6 +16,9 @@ from ganloss.lab.search import SEARCHED
 from ganloss.lab.statistics import mean_and_interval
 from ganloss.runs.reading import Row, finite, mapping, numbers, parse, read_text, text
 
+#: States of a row that are results; any other is tried again.
+RESULTS = ("finished", "diverged")
+
 
 class Comparison(Sequence[Row]):
     """The rows of a comparison, with its folder and plan.
@@ -57,6 +60,11 @@ class Comparison(Sequence[Row]):
         """The rows of runs that count, in the order of the plan; the last of a job counts."""
         found = {row["job"]: row for row in self.log() if row.get("draw") is None}
         return [found[name] for name in self.jobs if name in found]
+
+    @property
+    def results(self) -> list[Row]:
+        """The rows that are results; a run that crashed is none, and is tried again."""
+        return [row for row in self.rows if row["state"] in RESULTS]
 
     @property
     def draws(self) -> list[Row]:
@@ -122,7 +130,7 @@ def best_draws(comparison: Comparison) -> dict[str, dict[str, Any]]:
 
 
 def scores(comparison: Comparison) -> dict[str, dict[int, float | None]]:
-    """Final score of each variant and seed that has a row; None where the run failed.
+    """Final score of each variant and seed that has a result; None where the run diverged.
 
     >>> from tempfile import TemporaryDirectory
     >>> from ganloss.lab.comparison import create
@@ -137,7 +145,7 @@ def scores(comparison: Comparison) -> dict[str, dict[int, float | None]]:
     {'ns': {1: 0.5}, 'r3gan': {}}
     """
     found: dict[str, dict[int, float | None]] = {v.name: {} for v in comparison.plan.variants}
-    for row in comparison.rows:
+    for row in comparison.results:
         found[row["variant"]][row["seed"]] = finite(row["score"])
     return found
 

@@ -87,6 +87,9 @@ def differences(
     square :math:`m` of what is left of them without the means of losses and seeds, the statistic
     of a pair is :math:`|\bar y_a - \bar y_b| / \sqrt{2 m / S}`.
 
+    Losses of which every run failed are compared with the others in a family of their own, by the
+    failures alone: they would make the differences between the others look sure.
+
     Args:
         scores: one row for each loss, one column for each seed; infinite where a run failed.
         pairs: the comparisons, declared before the scores were seen.
@@ -101,10 +104,22 @@ def differences(
     (0.03125, 6)
     """
     scores = np.asarray(scores, dtype=np.float64)
-    losses, seeds = scores.shape
-    values = comparable(scores)
-    if losses < 2 or seeds < 2:
-        return [_difference(scores, a, b, 1.0) for a, b in pairs]
+    failed = ~np.isfinite(scores)
+    lost = [bool(row.all()) for row in failed]
+    kept = [i for i, all_failed in enumerate(lost) if not all_failed]
+    inside = [(a, b) for a, b in pairs if not (lost[a] or lost[b])]
+    outside = [(a, b) for a, b in pairs if lost[a] or lost[b]]
+    among = [(kept.index(a), kept.index(b)) for a, b in inside]
+    p = dict(zip(inside, _family(comparable(scores[kept]), among, seed), strict=True))
+    p |= dict(zip(outside, _family(failed.astype(np.float64), outside, seed), strict=True))
+    return [_difference(scores, a, b, p[a, b]) for a, b in pairs]
+
+
+def _family(values: Array, pairs: Sequence[tuple[int, int]], seed: int) -> list[float]:
+    """The p of each comparison, over all of these at once."""
+    losses, seeds = values.shape
+    if losses < 2 or seeds < 2 or not pairs:
+        return [1.0] * len(pairs)
     observed = _statistics(values.T[None], pairs)[0]
     largest = np.concatenate(
         [_statistics(dealt, pairs).max(1) for dealt in _arrangements(values.T, seed)]
@@ -113,7 +128,7 @@ def differences(
     # Equal arrangements may differ in the last digit.
     reached = (largest[:, None] >= observed * (1 - 1e-9)).sum(0)
     p = reached / len(largest) if exact else (reached + 1) / (len(largest) + 1)
-    return [_difference(scores, a, b, float(p[i])) for i, (a, b) in enumerate(pairs)]
+    return p.tolist()
 
 
 def bound_text(p: float) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from ganloss.engine.health import is_improving
 from ganloss.lab.fairness import optimisers_of
 from ganloss.lab.plan import Plan
-from ganloss.lab.results import Comparison, runs_of, scores, table
+from ganloss.lab.results import RESULTS, Comparison, runs_of, scores, table
 from ganloss.lab.statistics import (
     Array,
     Difference,
@@ -100,7 +100,9 @@ class _Judgement:
     @property
     def _mean(self) -> str:
         """What that mean is called."""
-        return "mean score" if np.isfinite(self.table).all() else "mean rank, since runs failed"
+        if not np.isfinite(self.table).all():
+            return "mean rank, since runs failed"
+        return "geometric mean of scores" if (self.table > 0).all() else "mean score"
 
     def verdict(self) -> Verdict:
         sentence, leaders = self._answer()
@@ -111,15 +113,16 @@ class _Judgement:
             order=tuple(self.names[i] for i in self.order),
             leaders=tuple(self.names[i] for i in leaders),
             differences=tuple(self.differences),
-            complete=len(rows) == len(self.names) * len(self.plan.seeds),
+            complete=len(self.comparison.results) == len(self.names) * len(self.plan.seeds),
         )
 
     def _answer(self) -> tuple[str, list[int]]:
-        where = f"on {_data(self.plan)} after {self.plan.budget}"
+        where = f"on {data_of(self.plan)} after {self.plan.budget}"
         if not self.seeds:
             return f"No seed is complete yet, so nothing can be said {where}.", []
         if np.isinf(self.table).all():
-            return f"Every run failed {where}; see the table for the reasons.", []
+            reasons = dict.fromkeys(row["message"] for row in self.comparison.results)
+            return f"Every run failed {where}. The first: {next(iter(reasons))}", []
         warning = metric_of(self.comparison).warning
         if warning:
             return f"This comparison cannot name a best loss: {warning}", []
@@ -220,7 +223,10 @@ class _Judgement:
     def _limits(self, rows: Sequence[Row]) -> list[str]:
         """What the verdict does not say."""
         metric, plan = metric_of(self.comparison), self.plan
-        found = [
+        found = self._crashes(rows)
+        if not self.seeds or np.isinf(self.table).all():
+            return found + self._missing()
+        found += [
             f"It holds for these data, these networks, {_count(len(self.seeds), 'seed')}, "
             f"{plan.budget} and {optimisers_of(plan)}; more seeds or a longer budget could change "
             "it.",
@@ -236,20 +242,36 @@ class _Judgement:
                 f"The score of {listed(improving)} was still falling at the end: a longer budget "
                 "may well change the order."
             )
-        missing = len(self.names) * len(plan.seeds) - len(rows)
-        if missing:
-            found.append(
-                f"{_count(missing, 'run')} of {len(self.names) * len(plan.seeds)} "
-                f"{'is' if missing == 1 else 'are'} not there yet; seeds in which one is missing "
-                "do not count."
-            )
-        return found
+        return found + self._missing()
+
+    def _missing(self) -> list[str]:
+        planned = len(self.names) * len(self.plan.seeds)
+        missing = planned - len(self.comparison.results)
+        if not missing:
+            return []
+        return [
+            f"{_count(missing, 'run')} of {planned} {'is' if missing == 1 else 'are'} not there "
+            "yet; seeds in which one is missing do not count."
+        ]
+
+    def _crashes(self, rows: Sequence[Row]) -> list[str]:
+        """Runs that ended without a result, which is no fault of their loss."""
+        crashed = [row for row in rows if row["state"] not in RESULTS]
+        if not crashed:
+            return []
+        names = listed([row["job"] for row in crashed[:5]])
+        more = f" and {len(crashed) - 5} more" if len(crashed) > 5 else ""
+        return [
+            f"{names}{more} crashed and {'does' if len(crashed) == 1 else 'do'} not count "
+            f"({crashed[0]['message']}); going on with the comparison tries again."
+        ]
 
     def _few_seeds(self) -> list[str]:
         """That one loss may stand apart from the rest and still not be clear."""
-        needed = seeds_for_one_apart(len(self.names))
-        clear = any(d.clear for d in self.differences) if len(self.seeds) > 1 else True
-        if clear or self.plan.baseline or len(self.seeds) >= needed:
+        count, needed = len(self.names), seeds_for_one_apart(len(self.names))
+        if self.plan.baseline or not seeds_needed(count) <= len(self.seeds) < needed:
+            return []
+        if any(d.clear for d in self.differences):
             return []
         return [
             f"{_count(len(self.seeds), 'seed')} show differences only if losses come in one order "
@@ -257,7 +279,7 @@ class _Judgement:
         ]
 
     def _failures(self, rows: Sequence[Row]) -> list[str]:
-        failed = [row for row in rows if row["state"] != "finished"]
+        failed = [row for row in rows if row["state"] == "diverged"]
         if not failed:
             return []
         names = [n for n in self.names if any(row["variant"] == n for row in failed)]
@@ -269,6 +291,11 @@ class _Judgement:
         # Of the means in the table, so that both say the same number.
         best = min((m for row in table(self.comparison) if (m := row.mean) is not None),
                    default=math.inf)  # fmt: skip
+        if metric.noise is not None and math.isfinite(best) and best >= metric.noise:
+            return [
+                f"Even the best mean score is no better than that of {metric.noise_meaning} "
+                f"({number(metric.noise)}): nothing has been learnt yet."
+            ]
         if metric.reference is None or not math.isfinite(best) or best < 3 * metric.reference:
             return []
         return [
@@ -313,7 +340,14 @@ def _pair(difference: Difference) -> tuple[int, int]:
     return difference.first, difference.second
 
 
-def _data(plan: Plan) -> str:
+def data_of(plan: Plan) -> str:
+    """Name of the data, without the folders it lies in.
+
+    >>> from ganloss.lab.plan import plan
+    >>> from ganloss.runs.settings import GenerateSettings
+    >>> data_of(plan(GenerateSettings(data="demo:ring", steps=10), ["ns", "r3gan"]))
+    'demo:ring'
+    """
     source = plan.settings.data or str(getattr(plan.settings, "gt", ""))
     return Path(source).name if Path(source).exists() else source
 
