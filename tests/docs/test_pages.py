@@ -156,15 +156,24 @@ def test_python_of_how_to_pages(page: Path) -> None:
             exec(code, names() | {"D": nn.Linear(64, 1)})
 
 
+class _OfClasses(nn.Module):
+    """A network that takes classes, and looks at none."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: torch.Tensor, labels: object = None) -> torch.Tensor:
+        return self.layers(x)
+
+
 def test_python_of_the_page_on_loops_runs_from_top_to_bottom() -> None:
-    d, g = (
-        nn.Sequential(nn.Flatten(), nn.Linear(192, 1)),
-        nn.Sequential(nn.Linear(8, 192), nn.Unflatten(1, (3, 8, 8))),
-    )
+    d = _OfClasses(nn.Flatten(), nn.Linear(192, 1))
+    g = _OfClasses(nn.Linear(8, 192), nn.Unflatten(1, (3, 8, 8)))
     x = torch.rand(4, 3, 8, 8)
     space = names() | {
-        "D": lambda images, labels=None: d(images), "G": lambda z, labels=None: g(z),
-        "labels": None, "fake_labels": None, "noise": lambda: torch.randn(4, 8), "batches": [x, x], "augmented_real": x,
+        "D": d, "G": g, "noise": lambda: torch.randn(4, 8), "batches": [x, x], "augmented_real": x,
+        "labels": None, "fake_labels": None,
         "opt_d": torch.optim.SGD(d.parameters(), 0.01),
         "opt_g": torch.optim.SGD(g.parameters(), 0.01),
     }  # fmt: skip
