@@ -22,11 +22,11 @@ imports torch, so they are quick.
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | a fault in ganloss; what to report is printed |
+| 1 | a fault in ganloss; what to report is printed. Of `check`: a loss failed; of `compare`: every run crashed |
 | 2 | the command was not understood |
 | 3 | the data cannot be used |
 | 4 | pretrained weights are missing |
-| 5 | training diverged |
+| 5 | training diverged; of `compare`: every run did |
 | 6 | disk, permission, lock, memory, or a lost process |
 | 7 | a checkpoint cannot be used |
 | 130 | interrupted; what there was is saved |
