@@ -22,7 +22,7 @@ imports torch, so they are quick.
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | a fault in ganloss; what to report is printed. Of `check`: a loss failed; of `compare`: every run crashed |
+| 1 | a fault in ganloss, with what to report; `check` found one in a loss; every run crashed |
 | 2 | the command was not understood |
 | 3 | the data cannot be used |
 | 4 | pretrained weights are missing |

@@ -159,9 +159,7 @@ class Game:
         (True, False)
         """
         parts = (self.pair, *(w.penalty for w in self.penalties.values()))
-        return any(
-            not isinstance(part, PullingAway) and part.controller() is not None for part in parts
-        )
+        return any(part.controller() is not None for part in parts)
 
     def with_penalty(self, name: str, weight: float) -> "Game":
         """Give the same game with this penalty added or re-weighted; weight 0 removes it.

@@ -128,6 +128,35 @@ def weighted(hardware: Hardware, *, across: bool) -> list[float]:
     return [float(value) for value in found]
 
 
+def statistics(rank: int = 0, processes: int = 1) -> dict[str, list[float]]:
+    """Loss and gradient of terms that are a statistic of the batch, on this process's share."""
+    generator = torch.Generator().manual_seed(0)
+    f, p, other = torch.randn(3, 6, 4, generator=generator, dtype=torch.float64)
+    labels = torch.tensor([0, 1, 0, 2, 1, 0])
+    size = 6 // processes
+    rows = slice(size * rank, size * (rank + 1))
+    scale = torch.ones(4, dtype=torch.float64, requires_grad=True)
+    across = processes > 1
+    alike = {"embeddings": f[rows] * scale, "proxies": p[rows], "labels": labels[rows]}
+    losses = {
+        "2c": gl.ConditionalContrastive(across_processes=across)(**alike),
+        "d2d": gl.DataToDataCrossEntropy(across_processes=across)(**alike),
+        "means": gl.MeanFeatureMatching(across)(fake=f[rows] * scale, real=other[rows]),
+    }
+    return {
+        name: [loss.item(), *torch.autograd.grad(loss, scale)[0].tolist()]
+        for name, loss in losses.items()
+    }
+
+
+def averaged(hardware: Hardware, found: dict[str, list[float]]) -> dict[str, list[float]]:
+    """As the engine averages gradients."""
+    return {
+        name: hardware.mean(torch.tensor(values, dtype=torch.float64)).tolist()
+        for name, values in found.items()
+    }
+
+
 def main(target: Path) -> None:
     torch.set_num_threads(1)
     hardware = connect("cpu")
@@ -142,6 +171,7 @@ def main(target: Path) -> None:
         "overflow": overflow(hardware),
         "weighted": weighted(hardware, across=True),
         "locally weighted": weighted(hardware, across=False),
+        "statistics": averaged(hardware, statistics(hardware.rank, 2)),
     }
     if hardware.is_main:
         target.write_text(json.dumps(found), encoding="utf-8")

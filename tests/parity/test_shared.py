@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import torch
 
+from parity.shared_worker import statistics
+
 WORKER = Path(__file__).with_name("shared_worker.py")
 
 
@@ -58,6 +60,12 @@ def expected() -> list[float]:
 
 def test_weighted_means_are_those_of_the_global_batch(found: dict[str, Any]) -> None:
     assert found["weighted"] == pytest.approx(expected(), rel=1e-12)
+
+
+def test_statistics_of_terms_are_those_of_the_global_batch(found: dict[str, Any]) -> None:
+    """Averaged over processes, value and gradient are those of one process with all samples."""
+    for name, whole in statistics().items():
+        assert found["statistics"][name] == pytest.approx(whole, rel=1e-9), name
 
 
 def test_control_weights_that_each_process_adds_up_alone_give_another_mean(

@@ -121,6 +121,9 @@ class PullingAway:
     def __post_init__(self) -> None:
         check_settings(self)
 
+    def controller(self, *, across_processes: bool = False) -> None:
+        """Give None: it has no state. As other penalties, which a loop need not tell apart."""
+
     def over_all_processes(self) -> "PullingAway":
         """Give the same penalty of the codes of all processes."""
         return replace(self, across_processes=True)

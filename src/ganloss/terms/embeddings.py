@@ -6,6 +6,7 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
+from ganloss._processes import gathered
 from ganloss._scores import check_same_shape, check_tensor, named, product
 from ganloss._settings import check_settings
 from ganloss.terms._term import check_labels, check_positive, directions
@@ -20,11 +21,12 @@ class ConditionalContrastive:
         e^{f_i \cdot f_k / t}}{e^{f_i \cdot p_i / t} + \sum_{k \neq i} e^{f_i \cdot f_k / t}}
 
     with embeddings f of samples and p of their classes, scaled to length 1. Both players minimise
-    it: D on real samples, G on its own. A statistic of the whole (local) batch, whose size is part
-    of the formula.
+    it: D on real samples, G on its own. A statistic of the whole batch, whose size is part of the
+    formula.
 
     Args:
         temperature: t, positive; 1 in the paper's comparisons.
+        across_processes: contrast with the batches of all processes; otherwise they are local.
 
     Raises:
         TypeError: a setting is not of its type.
@@ -52,6 +54,7 @@ class ConditionalContrastive:
     """
 
     temperature: float = 1.0
+    across_processes: bool = False
 
     batch_statistic: ClassVar[bool] = True
     compares_samples: ClassVar[bool] = True
@@ -73,7 +76,9 @@ class ConditionalContrastive:
             TypeError: embeddings are not floating point, or labels not integers.
             ValueError: shapes do not fit, or a label is below 0.
         """
-        own, others, alike = _similarities(embeddings, proxies, labels)
+        own, others, alike = _similarities(
+            embeddings, proxies, labels, across_processes=self.across_processes
+        )
         own, others = own / self.temperature, others / self.temperature
         itself = torch.eye(len(own), dtype=torch.bool, device=own.device)
         others = others.masked_fill(itself, -torch.inf)
@@ -94,12 +99,13 @@ class DataToDataCrossEntropy:
     with embeddings f of samples and p of their classes, scaled to length 1. Samples that are close
     enough to their proxy, or far enough from the others, feel no force, so easy samples do not
     rule. Both players minimise it: D on real samples, G on its own. A statistic of the whole
-    (local) batch, whose size is part of the formula.
+    batch, whose size is part of the formula.
 
     Args:
         temperature: t, positive.
         positive_margin: m_p, the similarity with the proxy that is enough.
         negative_margin: m_n, the similarity with samples of other classes that does not matter.
+        across_processes: contrast with the batches of all processes; otherwise they are local.
 
     Raises:
         TypeError: a setting is not of its type.
@@ -131,6 +137,7 @@ class DataToDataCrossEntropy:
     temperature: float = 0.5
     positive_margin: float = 0.98
     negative_margin: float = 0.02
+    across_processes: bool = False
 
     batch_statistic: ClassVar[bool] = True
     compares_samples: ClassVar[bool] = True
@@ -152,7 +159,9 @@ class DataToDataCrossEntropy:
             TypeError: embeddings are not floating point, or labels not integers.
             ValueError: shapes do not fit, or a label is below 0.
         """
-        own, others, alike = _similarities(embeddings, proxies, labels)
+        own, others, alike = _similarities(
+            embeddings, proxies, labels, across_processes=self.across_processes
+        )
         attraction = (own - self.positive_margin).clamp(max=0) / self.temperature
         repulsion = (others - self.negative_margin).clamp(min=0) / self.temperature
         # A sample is of its own class, so it is never among those it is pushed from.
@@ -162,7 +171,7 @@ class DataToDataCrossEntropy:
 
 
 def _similarities(
-    embeddings: object, proxies: object, labels: object
+    embeddings: object, proxies: object, labels: object, *, across_processes: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Cosines with the own proxies ``(N,)`` and of all pairs ``(N, N)``, and who is of a class."""
     f, p = check_tensor(embeddings, "embeddings"), check_tensor(proxies, "proxies")
@@ -170,5 +179,6 @@ def _similarities(
     if f.dim() != 2:
         raise ValueError(f"embeddings have shape {tuple(f.shape)}; (N, D) is needed")
     y = check_labels(labels, f, "embeddings", "labels")
+    f, p, y = (gathered(rows, across_processes=across_processes) for rows in (f, p, y))
     f = directions(f)
     return (f * directions(p)).sum(1), product(f, f.mT), y[:, None] == y

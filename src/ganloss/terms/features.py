@@ -7,7 +7,9 @@ from typing import Any, ClassVar, TypeAlias, final
 
 from torch import Tensor
 
+from ganloss._processes import gathered
 from ganloss._scores import check_same_shape, check_tensor, check_trailing_shapes, named, product
+from ganloss._settings import check_settings
 from ganloss.terms._networks import FeatureTerm
 from ganloss.terms._term import Term
 from ganloss.terms.pixel import MSE
@@ -235,8 +237,13 @@ class MeanFeatureMatching:
     .. math:: L = \sum_i \lVert E[f_i(x)] - E[f_i(G(z))] \rVert_2^2
 
     with the mean over the batch only and the squared norm over the rest. Samples need no partner,
-    and the batches may differ in size. Real features are detached. A statistic of the whole
-    (local) batch.
+    and the batches may differ in size. Real features are detached. A statistic of the whole batch.
+
+    Args:
+        across_processes: take the means over all processes; otherwise they are local.
+
+    Raises:
+        TypeError: a setting is not of its type.
 
     Shapes: features ``(N, ...)`` or a list; batches may differ in size.
 
@@ -259,7 +266,12 @@ class MeanFeatureMatching:
     tensor(10.)
     """
 
+    across_processes: bool = False
+
     batch_statistic: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
     @named("loss(fake=..., real=...)")
     def __call__(self, *, fake: Tensor | Maps, real: Tensor | Maps) -> Tensor:
@@ -276,9 +288,13 @@ class MeanFeatureMatching:
         total: Tensor | None = None
         for name, ours, theirs in _matching(fake, real):
             check_trailing_shapes(ours, theirs, f"fake{name}", f"real{name}")
-            distance = (ours.mean(0) - theirs.detach().mean(0)).square().sum()
+            distance = (self._mean(ours) - self._mean(theirs.detach())).square().sum()
             total = distance if total is None else total + distance
         return _present(total)
+
+    def _mean(self, features: Tensor) -> Tensor:
+        local = features.mean(0, keepdim=True)
+        return gathered(local, across_processes=self.across_processes).mean(0)
 
 
 def _matching(fake: object, real: object) -> list[tuple[str, Tensor, Tensor]]:
