@@ -144,7 +144,7 @@ def statistics(rank: int = 0, processes: int = 1) -> dict[str, list[float]]:
         "means": gl.MeanFeatureMatching(across)(fake=f[rows] * scale, real=other[rows]),
     }
     return {
-        name: [loss.item(), *torch.autograd.grad(loss, scale)[0].tolist()]
+        name: [loss.item(), *torch.autograd.grad(loss, scale, retain_graph=True)[0].tolist()]
         for name, loss in losses.items()
     }
 
