@@ -119,7 +119,7 @@ def test_labels_inside_vmap_are_taken_as_they_are():
 
 
 def test_real_and_fake_cannot_be_swapped_by_position():
-    with pytest.raises(TypeError, match="positional argument"):
+    with pytest.raises(TypeError, match="by name, so that none can be swapped"):
         gl.AuxiliaryClassifier().generator(draw(4, 3), LABELS)
 
 

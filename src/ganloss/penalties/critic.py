@@ -100,17 +100,16 @@ def _key(x: Tensor, conditions: tuple[Any, ...], *, autocast: bool) -> tuple[int
 
 
 def _differentiable_scores(
-    critic: Callable[..., Any], x: Tensor, *, may_be_compiled: bool = False, seen: bool = False
+    critic: Callable[..., Any], x: Tensor, *, may_be_compiled: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Score ``x`` for a penalty: a leaf copy of ``x`` and one number per sample ``(N,)``.
 
     A sample's number is the mean over its scores, summed over scales. A plain discriminator is
     run on a detached copy; a :class:`Critic` may reuse a forward pass it made already. A
-    discriminator that ``torch.compile`` made is refused unless only scores are looked at. Scores
-    that were ``seen`` may be those of a pass under autocast, and nothing differentiates them.
+    discriminator that ``torch.compile`` made is refused unless only scores are looked at.
     """
     source = critic if isinstance(critic, Critic) else Critic(critic)
-    leaf, scores = (x, source(x)) if seen else source.at(x)
+    leaf, scores = source.at(x)
     total: Tensor | None = None
     for scale in scales(scores, "the critic's output"):
         if scale.shape[0] != x.shape[0]:
@@ -147,17 +146,6 @@ def scores_of(critic: Callable[..., Any], x: Tensor) -> Tensor:
     return scores.float() if scores.dtype in _HALF else scores
 
 
-def seen_scores_of(critic: Callable[..., Any], x: Tensor) -> Tensor:
-    """The same, of the forward pass that a :class:`Critic` has made, also where autocast made it.
-
-    >>> critic = Critic(torch.nn.Linear(3, 1))
-    >>> x = torch.ones(2, 3)
-    >>> torch.equal(seen_scores_of(critic, x), critic(x).flatten())
-    True
-    """
-    return _differentiable_scores(critic, x, may_be_compiled=True, seen=True)[1]
-
-
 def slopes(critic: Callable[..., Any], x: Tensor) -> Tensor:
     """Norm of the gradient of each sample's score at that sample, ``(N,)``, differentiable.
 
@@ -168,7 +156,8 @@ def slopes(critic: Callable[..., Any], x: Tensor) -> Tensor:
     [5.0, 5.0]
     """
     gradient, scores = _input_gradient(critic, x)
-    return torch.linalg.vector_norm(gradient, dim=1).add(scores, alpha=0)  # see tied()
+    norms = torch.linalg.vector_norm(gradient, dim=1)
+    return norms.add(scores, alpha=0) if norms.requires_grad else norms  # see tied()
 
 
 def squared_slopes(critic: Callable[..., Any], x: Tensor) -> Tensor:
@@ -178,7 +167,8 @@ def squared_slopes(critic: Callable[..., Any], x: Tensor) -> Tensor:
     [25.0, 25.0]
     """
     gradient, scores = _input_gradient(critic, x)
-    return gradient.square().sum(1).add(scores, alpha=0)  # see tied()
+    squares = gradient.square().sum(1)
+    return squares.add(scores, alpha=0) if squares.requires_grad else squares  # see tied()
 
 
 def tied(values: Tensor, scores: Tensor) -> Tensor:
@@ -192,7 +182,7 @@ def tied(values: Tensor, scores: Tensor) -> Tensor:
     >>> w.grad, b.grad
     (tensor([2.]), tensor([0.]))
     """
-    return values.add(scores, alpha=0)
+    return values.add(scores, alpha=0) if values.requires_grad else values
 
 
 def _input_gradient(critic: Callable[..., Any], x: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from ganloss._random import Draws
 from ganloss._scores import Scores, per_sample, scales
 from ganloss._settings import check_settings
 from ganloss.penalties._penalty import Penalty, check_samples, noise_like
-from ganloss.penalties.critic import Critic, scores_of, seen_scores_of
+from ganloss.penalties.critic import Critic, scores_of
 
 
 @final
@@ -31,7 +31,7 @@ class Drift(Penalty):
 
     Use: Beside a gradient penalty of a Wasserstein critic in long runs.
 
-    Cost: None with a :class:`~ganloss.Critic`: scores are at hand.
+    Cost: None with a :class:`~ganloss.Critic`: scores are at hand; under autocast a pass in fp32.
 
     Peers: mmgeneration's DiscShiftLoss: the same scale, on real and on fake scores; its
     configurations halve the weight for that.
@@ -60,7 +60,7 @@ class Drift(Penalty):
     ) -> Tensor:
         if real is None:
             raise TypeError("Drift needs real samples")
-        return seen_scores_of(critic, real).square().mean()
+        return scores_of(critic, real).square().mean()
 
 
 @final
@@ -88,7 +88,7 @@ class LeCam(Penalty):
 
     Use: Little data, with :class:`~ganloss.Hinge`: it bounds how sure D becomes.
 
-    Cost: None with a :class:`~ganloss.Critic`: scores are at hand.
+    Cost: None with a :class:`~ganloss.Critic`: scores are at hand; under autocast a pass in fp32.
 
     Peers: StudioGAN, as the authors' code: with max(0, D(x) - a_F) and max(0, a_R - D(G(z))), which
     is less where D is wrong.
@@ -136,8 +136,8 @@ class LeCam(Penalty):
     ) -> Tensor:
         if real is None or fake is None:
             raise TypeError("LeCam needs real and fake samples")
-        of_real = (seen_scores_of(critic, real) - self.fake_average).square().mean()
-        return of_real + (seen_scores_of(critic, fake) - self.real_average).square().mean()
+        of_real = (scores_of(critic, real) - self.fake_average).square().mean()
+        return of_real + (scores_of(critic, fake) - self.real_average).square().mean()
 
 
 class LeCamAverages(nn.Module):
@@ -203,7 +203,7 @@ class LeCamAverages(nn.Module):
         check_samples(real, "real", "LeCam")
         check_samples(fake, "fake", "LeCam")
         critic = critic if isinstance(critic, Critic) else Critic(critic)
-        scores = {"real": seen_scores_of(critic, real), "fake": seen_scores_of(critic, fake)}
+        scores = {"real": scores_of(critic, real), "fake": scores_of(critic, fake)}
         if self.training:
             self._begin(**scores)
         value = self.penalty(critic, real=real, fake=fake, random=random)
