@@ -94,6 +94,19 @@ def test_data_that_cannot_be_used_end_with_their_own_code(tmp_path):
     assert not list((tmp_path / "runs").iterdir()), "nothing was trained, and nothing is left"
 
 
+def refuses_code_in_its_plan(home: Path, old: str, new: str) -> None:
+    """Somebody changed the plan, and the comparison is to go on."""
+    folder = folder_of(home)
+    plan = (folder / "plan.yaml").read_text()
+    assert old in plan
+    (folder / "plan.yaml").write_text(plan.replace(old, new, 1))
+    (folder / "results.jsonl").unlink()
+    found = run("compare", "--resume", str(folder), cwd=home)
+    assert found.returncode == 2
+    assert "importing that runs it" in found.stderr
+    assert not (home / "ran").exists()
+
+
 def test_code_in_a_plan_is_not_run_without_being_asked_for(tmp_path):
     (tmp_path / "evil.py").write_text(
         "from pathlib import Path\nPath('ran').touch()\nimport torch\nNet = torch.nn.Identity\n"
@@ -106,14 +119,7 @@ def test_code_in_a_plan_is_not_run_without_being_asked_for(tmp_path):
 
     made = run(*words, "--steps", "2", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
-    folder = folder_of(tmp_path)
-    plan = (folder / "plan.yaml").read_text().replace("generator: ''", "generator: evil.py:Net")
-    (folder / "plan.yaml").write_text(plan)
-    (folder / "results.jsonl").unlink()
-    found = run("compare", "--resume", str(folder), cwd=tmp_path)
-    assert found.returncode == 2
-    assert "importing that runs it" in found.stderr
-    assert not (tmp_path / "ran").exists()
+    refuses_code_in_its_plan(tmp_path, "generator: ''", "generator: evil.py:Net")
 
 
 def test_code_that_variants_name_is_not_run_without_being_asked_for(tmp_path):
@@ -126,15 +132,7 @@ def test_code_that_variants_name_is_not_run_without_being_asked_for(tmp_path):
 
     made = run(*words, "--vary", "lr=1e-4,1e-3", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
-    folder = folder_of(tmp_path)
-    plan = (folder / "plan.yaml").read_text().replace("lr: 0.001\n", "generator: evil.py:A\n", 1)
-    assert "generator: evil.py:A" in plan
-    (folder / "plan.yaml").write_text(plan)
-    (folder / "results.jsonl").unlink()
-    found = run("compare", "--resume", str(folder), cwd=tmp_path)
-    assert found.returncode == 2
-    assert "importing that runs it" in found.stderr
-    assert not (tmp_path / "ran").exists()
+    refuses_code_in_its_plan(tmp_path, "lr: 0.001\n", "generator: evil.py:A\n")
     typed = run(*words, "--vary", "generator=evil.py:A,evil.py:B", cwd=tmp_path)
     assert "evil.py has no '" in typed.stderr  # typed, it is imported
     assert (tmp_path / "ran").exists()

@@ -203,3 +203,13 @@ def test_where_every_run_failed_the_first_says_why(tmp_path):
 def test_scores_no_better_than_noise_are_said_to_be_so(tmp_path):
     verdict = say(tmp_path, {"ns": [200.0, 210.0], "hinge": [150.0, 160.0]})
     assert any("no better than that of uniform noise (130)" in limit for limit in verdict.limits)
+
+
+def test_beside_a_loss_that_always_fails_the_order_is_that_of_the_test(tmp_path):
+    """ns wins six seeds by far and loses seven by a hair: ranks alone would put it behind."""
+    scores = {"ns": [0.01] * 6 + [1.01] * 7, "hinge": [1.0] * 13, "lsgan": [1.0] * 13}
+    states = {f"lsgan-s{seed}": "diverged" for seed in range(13)}
+    verdict = say(tmp_path, scores, states=states)
+    assert verdict.order == ("ns", "hinge", "lsgan")
+    assert verdict.sentence.startswith("ns is the best of 3")
+    assert all(difference.clear for difference in verdict.differences)

@@ -11,6 +11,7 @@ from jsonargparse import ArgumentParser
 
 from ganloss._errors import UsageError
 from ganloss._lazy import suggest
+from ganloss.runs.settings import CODE
 
 #: Flags that other tools have and that would be misread here.
 _REJECTED = {
@@ -174,7 +175,7 @@ def _dashes(word: str) -> str:
 def refuse_code(settings: object, arguments: Sequence[str]) -> None:
     """Importing runs code, so only what was typed is imported without being asked for twice."""
     typed = {word.split("=")[0] for word in arguments}
-    for name in ("generator", "discriminator"):
+    for name in CODE:
         value = getattr(settings, name, "")
         if value and f"--{name}" not in typed:
             raise UsageError(

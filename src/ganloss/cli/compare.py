@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ganloss._errors import UsageError
 from ganloss._version import __version__
 from ganloss.cli._parser import Parser, refuse_code
-from ganloss.runs.settings import LENGTHS, TASKS, RunSettings
+from ganloss.runs.settings import CODE, LENGTHS, TASKS, RunSettings
 
 if TYPE_CHECKING:
     from ganloss.lab.plan import Plan
@@ -279,10 +279,9 @@ def _with_budget(settings: RunSettings, budget: str | None) -> RunSettings:
 def _refuse_code(plan: "Plan", arguments: Sequence[str]) -> None:
     """Importing runs code: of what a plan or a configuration names, only what was typed."""
     refuse_code(plan.settings, arguments)
-    names = ("generator", "discriminator")
-    typed = [word for word in arguments if any(f"{name}=" in word for name in names)]
+    typed = [word for word in arguments if any(f"{name}=" in word for name in CODE)]
     for variant in plan.variants:
-        code = {name: variant.changes[name] for name in names if name in variant.changes}
+        code = {name: variant.changes[name] for name in CODE if name in variant.changes}
         if any(value not in re.split("[=,]", ",".join(typed)) for value in code.values()):
             refuse_code(replace(plan.settings, **code), ())
 

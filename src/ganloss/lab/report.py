@@ -22,6 +22,7 @@ from ganloss.runs.folder import write_text
 from ganloss.runs.metric import Metric
 from ganloss.runs.page import template
 from ganloss.runs.reading import Row, Status, finite, listing, mapping, read_rows, read_software
+from ganloss.runs.settings import CODE
 from ganloss.runs.wording import duration, listed, number
 
 #: Less of the samples than this, and a class of ten is nearly missing.
@@ -147,11 +148,11 @@ def _keys(comparison: Comparison, status: Status) -> dict[str, str]:
     every = [*rows, *comparison.draws]
     trained = sum(finite(row.get("trained")) or 0.0 for row in every)
     search = f", after {len(comparison.draws)} of a search" if comparison.draws else ""
-    planned = len(plan.variants) * len(plan.seeds)
+    runs = f"{len(comparison.results)} of {len(plan.variants) * len(plan.seeds)}"
     keys = {
         "Data": status.data,
         "Budget of each run": plan.budget,
-        "Runs": f"{len(rows)} of {planned}: {len(plan.variants)} × {len(plan.seeds)} seeds{search}",
+        "Runs": f"{runs}: {len(plan.variants)} × {len(plan.seeds)} seeds{search}",
         "Training, all together": duration(trained),
     }
     return {name: text for name, text in keys.items() if text}
@@ -291,7 +292,7 @@ def _commands(comparison: Comparison) -> dict[str, str]:
 def _has_code(plan: Plan) -> bool:
     """Whether runs import networks, which a configuration may only do if it is allowed to."""
     settings = [plan.settings, *(replace(plan.settings, **v.changes) for v in plan.variants)]
-    return any(getattr(s, n, "") for s in settings for n in ("generator", "discriminator"))
+    return any(getattr(s, name, "") for s in settings for name in CODE)
 
 
 def _states(comparison: Comparison) -> dict[str, str]:

@@ -104,15 +104,31 @@ def differences(
     (0.03125, 6)
     """
     scores = np.asarray(scores, dtype=np.float64)
-    failed = ~np.isfinite(scores)
-    lost = [bool(row.all()) for row in failed]
-    kept = [i for i, all_failed in enumerate(lost) if not all_failed]
-    inside = [(a, b) for a, b in pairs if not (lost[a] or lost[b])]
-    outside = [(a, b) for a, b in pairs if lost[a] or lost[b]]
+    failed, kept = ~np.isfinite(scores), _kept(scores)
+    inside = [(a, b) for a, b in pairs if a in kept and b in kept]
+    outside = [pair for pair in pairs if pair not in inside]
     among = [(kept.index(a), kept.index(b)) for a, b in inside]
     p = dict(zip(inside, _family(comparable(scores[kept]), among, seed), strict=True))
     p |= dict(zip(outside, _family(failed.astype(np.float64), outside, seed), strict=True))
     return [_difference(scores, a, b, p[a, b]) for a, b in pairs]
+
+
+def typical(scores: Array) -> Array:
+    """Of each loss, the mean of what is compared: of two that differ, the lower is the better one.
+
+    >>> typical(np.array([[1.0, 1.0], [np.inf, np.inf], [np.e, np.e]])).tolist()
+    [0.0, inf, 1.0]
+    """
+    found = np.full(len(scores), np.inf)
+    kept = _kept(scores)
+    if kept:
+        found[kept] = comparable(scores[kept]).mean(1)
+    return found
+
+
+def _kept(scores: Array) -> list[int]:
+    """Losses of which not every run failed."""
+    return np.flatnonzero(np.isfinite(scores).any(1)).tolist()
 
 
 def _family(values: Array, pairs: Sequence[tuple[int, int]], seed: int) -> list[float]:

@@ -18,10 +18,10 @@ from ganloss.lab.statistics import (
     against,
     all_pairs,
     bound_text,
-    comparable,
     differences,
     seeds_for_one_apart,
     seeds_needed,
+    typical,
 )
 from ganloss.runs.metric import Metric
 from ganloss.runs.reading import Row, Status, numbers, read_metric, read_rows
@@ -90,19 +90,19 @@ class _Judgement:
     @cached_property
     def means(self) -> Array:
         """Mean of what the test compares, so that both agree on which of two is the better."""
-        return comparable(self.table).mean(1) if self.seeds else np.zeros(len(self.names))
+        return typical(self.table)
 
     @cached_property
     def order(self) -> list[int]:
-        failed = np.isinf(self.table).sum(1)
-        return sorted(range(len(self.names)), key=lambda i: (self.means[i], failed[i]))
+        return sorted(range(len(self.names)), key=lambda i: self.means[i])
 
     @property
     def _mean(self) -> str:
         """What that mean is called."""
-        if not np.isfinite(self.table).all():
+        compared = self.table[np.isfinite(self.means)]
+        if not np.isfinite(compared).all():
             return "mean rank, since runs failed"
-        return "geometric mean of scores" if (self.table > 0).all() else "mean score"
+        return "geometric mean of scores" if (compared > 0).all() else "mean score"
 
     def verdict(self) -> Verdict:
         sentence, leaders = self._answer()
@@ -121,8 +121,8 @@ class _Judgement:
         if not self.seeds:
             return f"No seed is complete yet, so nothing can be said {where}.", []
         if np.isinf(self.table).all():
-            reasons = dict.fromkeys(row["message"] for row in self.comparison.results)
-            return f"Every run failed {where}. The first: {next(iter(reasons))}", []
+            first = self.comparison.results[0]["message"]
+            return f"Every run failed {where}. The first: {first}", []
         warning = metric_of(self.comparison).warning
         if warning:
             return f"This comparison cannot name a best loss: {warning}", []

@@ -33,6 +33,8 @@ FREE_ON_RESUME = frozenset(
 
 #: Settings that say how long to train; one of them is given.
 LENGTHS = ("steps", "kimg", "epochs", "minutes", "seconds")
+#: Settings that name code, which importing runs.
+CODE = ("generator", "discriminator")
 _RATES = ("lr", "g_lr", "d_lr", "ema_kimg", "clip_grad", "aug_kimg")
 _COUNTS = (
     *("batch_size", "accumulate", "penalty_every", "snap", "critic_steps", "lr_warmup", "patience"),
