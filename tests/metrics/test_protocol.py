@@ -48,6 +48,23 @@ def test_without_other_images_two_halves_are_compared_and_counted() -> None:
     assert found.number("fd").real == frechet_distance(features[:100], features[100:])
 
 
+def test_what_compares_every_image_with_every_other_is_of_the_first_ones_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = digits_features()
+    all_images, some = measure(REAL, BLURRED, net), measure(REAL[:50], BLURRED[:50], net)
+    monkeypatch.setattr("ganloss.metrics.protocol.MOST_COMPARED", 50)
+    found = measure(REAL, BLURRED, net)
+    assert [n.name for n in found.numbers] == [
+        "fd-digits@200",
+        *(f"{m}-digits@50" for m in MEASURES[1:]),
+    ]
+    assert found.number("fd") == all_images.number("fd")
+    for name in MEASURES[1:]:
+        number, alone = found.number(name), some.number(name)
+        assert (number.value, number.interval) == (alone.value, alone.interval)
+
+
 def test_the_seed_fixes_every_number() -> None:
     net = digits_features()
     assert measure(REAL, BLURRED, net) == measure(REAL, BLURRED, net)

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ganloss.metrics.degrade import uniform_noise
-from ganloss.metrics.distances import FRECHET, KERNEL
+from ganloss.metrics.distances import FRECHET, KERNEL, Distance
 from ganloss.metrics.features import FeatureNet
 from ganloss.metrics.intervals import Interval, distance_interval, mean_interval
 from ganloss.metrics.neighbours import Neighbourhoods, neighbourhoods
 
 FEWEST_IMAGES = 16
+#: Images on a side for what compares every image with every other: the memory grows as the square.
+MOST_COMPARED = 10_000
 _MEANS = ("precision", "recall", "density", "coverage")
 _DISTANCES = (FRECHET, KERNEL)
 
@@ -73,8 +75,11 @@ def measure(
 ) -> Measurement:
     """Fréchet and kernel distance, precision, recall, density and coverage of two image sets.
 
+    All but the Fréchet distance compare every image with every other, and so at most the first
+    10,000 of a side; their names tell.
+
     Args:
-        real: uint8 ``(N, C, H, W)``, at least 16.
+        real: uint8 ``(N, C, H, W)``, at least 16, in random order if there are more than 10,000.
         fake: as many, of the same shape.
         features: the network whose features are compared.
         others: N more real images for the reference row; without them, the row compares two
@@ -96,14 +101,14 @@ def measure(
     half = len(real) // 2
     first = target if others is not None else target[:half]
     second = features(others) if others is not None else target[half : 2 * half]
-    found = neighbourhoods(target, samples)
+    found = _near(target, samples)
     values = _values(target, samples, found)
-    of_real = _values(first, second, neighbourhoods(first, second))
+    of_real = _values(first, second, _near(first, second))
     noise = features(uniform_noise(real, seed))
-    of_noise = _values(target, noise, neighbourhoods(target, noise))
+    of_noise = _values(target, noise, _near(target, noise))
     numbers = [
         Number(
-            f"{name}-{features.name}@{len(real)}",
+            f"{name}-{features.name}@{_compared(name, len(real))}",
             values[name],
             interval,
             of_real[name],
@@ -115,8 +120,19 @@ def measure(
     return Measurement(tuple(numbers), len(real), len(first))
 
 
+def _compared(name: str, count: int) -> int:
+    """How many images of a side a number is of."""
+    return count if name == FRECHET.name else min(count, MOST_COMPARED)
+
+
+def _near(real: Tensor, fake: Tensor) -> Neighbourhoods:
+    return neighbourhoods(real[:MOST_COMPARED], fake[:MOST_COMPARED])
+
+
 def _values(real: Tensor, fake: Tensor, found: Neighbourhoods) -> dict[str, float]:
-    distances = {distance.name: distance.value(real, fake) for distance in _DISTANCES}
+    distances = {
+        distance.name: distance.value(*_sides(distance, real, fake)) for distance in _DISTANCES
+    }
     return distances | {name: float(values.mean()) for name, values in _of(found).items()}
 
 
@@ -125,10 +141,17 @@ def _intervals(
 ) -> dict[str, Interval]:
     """Of distances by drawing features again; of the others by drawing single samples' values."""
     distances = {
-        distance.name: distance_interval(distance, real, fake, values[distance.name], seed=seed)
+        distance.name: distance_interval(
+            distance, *_sides(distance, real, fake), values[distance.name], seed=seed
+        )
         for distance in _DISTANCES
     }
     return distances | {n: mean_interval(v, seed=seed) for n, v in _of(found).items()}
+
+
+def _sides(distance: Distance, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    count = _compared(distance.name, len(real))
+    return real[:count], fake[:count]
 
 
 def _of(found: Neighbourhoods) -> dict[str, Tensor]:
