@@ -17,9 +17,7 @@ STEPS = 3000
 def seconds_per_step(data: str, workers: int, threads: int) -> float:
     """Of a whole comparison, start, scores, pictures, pages and report included."""
     with tempfile.TemporaryDirectory() as out:
-        settings = GenerateSettings(
-            data=data, steps=STEPS, threads=threads, out=str(Path(out))
-        )
+        settings = GenerateSettings(data=data, steps=STEPS, threads=threads, out=str(Path(out)))
         began = time.perf_counter()
         rows = lab.compare(LOSSES, seeds=SEEDS, settings=settings, workers=workers)
         return (time.perf_counter() - began) / sum(row["steps"] for row in rows)

@@ -350,8 +350,129 @@ def test_missing_weights_are_the_first_thing_that_is_noticed(
 
 
 def test_an_unfinished_run_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "config.yaml").touch()
+    (tmp_path / "config.yaml").write_text("task: generate\n", encoding="utf-8")
     assert main(["evaluate", "demo:digits", str(tmp_path)]) == 7
     text = capsys.readouterr().err
     assert f"there is no generator in {tmp_path} yet" in text
     assert f"finish it with `ganloss train generate --resume {tmp_path}`" in text
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nine black images to one white one, wider than high, with a padded conditional run."""
+    root = tmp_path_factory.mktemp("classes")
+    for name, count, level in (("black", 54, 0), ("white", 6, 255)):
+        (root / "images" / name).mkdir(parents=True)
+        for i in range(count):
+            picture = Image.new("L", (24, 16), level)
+            picture.putpixel((i % 24, i // 24), 128)
+            picture.save(root / "images" / name / f"{i}.png")
+    words = ["train", "generate", "--data", str(root / "images"), "--cond", "--fit", "pad"]
+    words += ["--image-size", "16", "--loss", "ns", "--steps", "1", "--metrics", "none"]
+    assert main([*words, "--out", str(root / "runs")]) == 0
+    return root
+
+
+QUICK = ("--no-self-test", "--count", "20")
+
+
+def test_a_run_is_compared_with_images_that_became_squares_as_its_own(
+    classes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also its export; and classes are made as often as REAL has them, or the user is told."""
+    run_folder = only_run(classes / "runs")
+    assert main(["evaluate", str(classes / "images"), str(run_folder / "export"), *QUICK]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "fd-random-vgg@20" in said
+    assert "note: 60 real images were padded and resized to 16×16" in said
+    assert "from seeds 0 to 19, the 2 classes equally often" in said
+    words = ["evaluate", str(classes / "images"), str(run_folder), *QUICK, "--cond"]
+    assert main([*words, "--fit", "stretch"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "note: 60 real images were stretched to 16×16" in said
+    assert "from seeds 0 to 19, each class as often as in REAL" in said
+
+
+def test_classes_are_made_as_often_as_in_real(classes: Path) -> None:
+    from ganloss.runs.scoring import Request, prepare
+
+    asked: list[Tensor] = []
+
+    def generator(z: Tensor, labels: Tensor) -> Tensor:
+        asked.append(labels)
+        return torch.zeros(len(z), 1, 16, 16)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ganloss.runs.sampling.load_generator", lambda *_, **__: generator)
+        run_folder = str(only_run(classes / "runs"))
+        prepare(Request(str(classes / "images"), run_folder, count=20, cond=True))
+        prepare(Request(str(classes / "images"), run_folder, count=20))
+    assert [labels.bincount().tolist() for labels in asked] == [[18, 2], [10, 10]]
+
+
+def test_a_run_is_no_real_image_and_its_sheets_are_no_samples(
+    classes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_folder = only_run(classes / "runs")
+    for real in (run_folder, run_folder / "export", run_folder / "samples"):
+        assert main(["evaluate", str(real), str(classes / "images")]) == 2
+        assert "is a run, or a part of one, and not real images" in capsys.readouterr().err
+    assert main(["evaluate", str(classes / "images"), str(run_folder / "samples")]) == 2
+    assert f"name the run, which then makes images: {run_folder}" in capsys.readouterr().err
+
+
+def test_a_config_of_another_tool_makes_no_run_of_images(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(folders / "noisy", tmp_path / "fake")
+    for name in ("config.json", "config.yaml"):
+        (tmp_path / "fake" / name).write_text("{}", encoding="utf-8")
+    words = ["evaluate", str(folders / "real"), str(tmp_path / "fake"), "--features", "digits"]
+    assert main([*words, "--no-self-test"]) == 0
+    assert "fd-digits@65" in capsys.readouterr().out
+
+
+def test_files_that_are_left_out_are_said(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(folders / "noisy", tmp_path / "fake")
+    (tmp_path / "fake" / "0000.png").write_bytes(b"no image")
+    out = tmp_path / "new" / "out.json"
+    words = ["evaluate", str(folders / "real"), str(tmp_path / "fake"), "--features", "digits"]
+    assert main([*words, "--no-self-test", "--json", str(out)]) == 0
+    assert "note: 1 generated file(s) left out, unreadable: 0000.png" in capsys.readouterr().out
+    assert json.loads(out.read_text(encoding="utf-8"))["shape"] == [1, 8, 8]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--weights", "inception.pth"), "say which: --features inception, vgg16, clip or dinov2"),
+        (("--seed", "-1"), "'-1' is no whole number from 0 on"),
+        (("--image-size", "2"), "'2' is no whole number from 8 on"),
+        (("--json", "."), "--json . is a folder; name a file, e.g. scores.json"),
+        (("--json", "real/0000.png/x"), "--json real/0000.png/x: its folder cannot be made"),
+    ],
+)
+def test_flags_that_could_not_be_followed_are_refused_before_anything_is_measured(
+    words: tuple[str, str],
+    said: str,
+    folders: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(folders)
+    assert main(["evaluate", "real", "noisy", *words]) in (2, 6)
+    output = capsys.readouterr()
+    assert said in output.err
+    assert "fd" not in output.out
+
+
+def test_pairs_are_of_files(
+    classes: Path, folders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_folder = str(only_run(classes / "runs"))
+    assert main(["evaluate", str(folders / "real"), run_folder, "--pairs"]) == 2
+    assert f"{run_folder} is a run; make files first" in capsys.readouterr().err
+    assert main(["evaluate", "demo:digits", str(folders / "real"), "--pairs"]) == 2
+    assert "demo:digits is a set without files" in capsys.readouterr().err

@@ -58,11 +58,12 @@ UNCHANGED = Translation(
     [
         np.linspace(0, 1, 64).astype(np.float32),
         np.linspace(-0.5, 0.8, 64).astype(np.float32),
+        np.linspace(0, 1.02, 64).astype(np.float32),
         np.linspace(0, 200, 64).astype(np.float32),
         np.linspace(0, 65535, 64).astype(np.uint16),
         np.linspace(-9, 50_000, 64).astype(np.int32),
     ],
-    ids=["unit", "negative", "of 255", "uint16", "int32"],
+    ids=["unit", "negative", "overshooting", "of 255", "uint16", "int32"],
 )
 def test_deep_gray_is_read_as_in_training(values: np.ndarray, tmp_path: Path) -> None:
     """Training has v / 257 of the 16 bits that an unchanged image is written with."""
@@ -74,6 +75,34 @@ def test_deep_gray_is_read_as_in_training(values: np.ndarray, tmp_path: Path) ->
     assert made.dtype == np.uint16
     assert np.abs(made / 257 - trained).max() <= 0.5 + 1 / 257
     assert trained.max() > 100
+
+
+def test_what_is_transparent_is_white_to_the_network_as_in_training(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    values = np.zeros((8, 8, 4), np.uint8)
+    values[2:6, 2:6] = (200, 100, 50, 255)
+    values[6, :] = (0, 0, 0, 128)
+    Image.fromarray(values).save(tmp_path / "in" / "x.png")
+    colour = Description((3, 8, 8), 0, translator=Translator("unet", 3, 3, 4, 1), tile=32)
+    trained = Transform(8, 3, "crop").read(list_images(tmp_path / "in").files[0])
+    Translation(nn.Identity(), colour).folder(str(tmp_path / "in"), tmp_path / "out")
+    made = pixels(tmp_path / "out" / "x.png")
+    assert (made[..., :3] == trained.transpose(1, 2, 0)).all()
+    assert (made[..., 3] == values[..., 3]).all()
+    assert made[0, 0, 0] == 255
+
+
+def test_deep_colour_has_no_more_than_8_bits_in_gray_either(
+    to_gray: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pillow reads 8 of them, so a result of 16 would say more than is there."""
+    (tmp_path / "in").mkdir()
+    deep(tmp_path / "in" / "x.png")
+    words = ["translate", str(to_gray), str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    assert main(words) == 3
+    assert "add --eight-bit" in capsys.readouterr().err
+    assert main([*words, "--eight-bit"]) == 0
+    assert pixels(tmp_path / "out" / "x.png").dtype == np.uint8
 
 
 def test_floats_that_are_not_finite_are_skipped_as_in_training(tmp_path: Path) -> None:

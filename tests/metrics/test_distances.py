@@ -119,5 +119,25 @@ def test_nearest_neighbour_ratio_tells_copies_from_fresh_samples() -> None:
     train, held_out, fresh = torch.rand(3, 200, 4, generator=generator)
     assert nearest_neighbour_ratio(train, train, held_out) == 0.0
     assert nearest_neighbour_ratio(fresh, train, held_out) == pytest.approx(1.0, abs=0.15)
-    with pytest.raises(ValueError, match="equal numbers are needed"):
-        nearest_neighbour_ratio(fresh, train, held_out[:10])
+    with pytest.raises(ValueError, match="at least two are needed"):
+        nearest_neighbour_ratio(fresh, train, held_out[:1])
+
+
+def test_nearest_neighbour_ratio_tells_copies_where_few_images_are_held_out() -> None:
+    """Against as many training images as are held out, nine copies in ten would be missed."""
+    generator = torch.Generator().manual_seed(0)
+    train = torch.rand(5000, 4, generator=generator)
+    held_out, fresh = torch.rand(2, 500, 4, generator=generator)
+    copies = train[torch.randperm(5000, generator=generator)[:300]]
+    assert nearest_neighbour_ratio(copies, train, held_out) == 0.0
+    assert nearest_neighbour_ratio(copies, train[:500], held_out) > 0.8
+    assert nearest_neighbour_ratio(fresh, train, held_out) == pytest.approx(1.0, abs=0.1)
+    to_train = np.linalg.norm(fresh.numpy()[:, None] - train.numpy()[None], axis=2).min(1)
+    apart = np.linalg.norm(held_out.numpy()[:, None] - held_out.numpy()[None], axis=2)
+    to_held = np.linalg.norm(fresh.numpy()[:, None] - held_out.numpy()[None], axis=2).min(1)
+    reals = np.linalg.norm(held_out.numpy()[:, None] - train.numpy()[None], axis=2).min(1)
+    reals = reals / (apart + np.where(np.eye(500), np.inf, 0)).min(1)
+    # torch's median is the lower of the two in the middle
+    lower = [np.sort(x)[249] for x in (to_train / to_held, reals)]
+    expected = lower[0] / lower[1]
+    assert nearest_neighbour_ratio(fresh, train, held_out) == pytest.approx(expected, rel=1e-5)

@@ -165,7 +165,7 @@ def summary(score: float, outcome: "Outcome") -> str:
         return f"score {_short(score)}"
     warning = f"{metric.warning} " if metric.warning else ""
     parts = [f"{warning}{metric.name} {_short(score)}"]
-    if metric.reference is not None:
+    if metric.reference:
         parts[0] += (
             f": {score / metric.reference:.2f} times the score of {metric.reference_meaning} "
             f"({_short(metric.reference)})"

@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from ganloss._errors import UsageError
+from ganloss._errors import StorageError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.table import Table
 
     from ganloss.metrics.protocol import Measurement, Number
@@ -39,6 +41,8 @@ def run(arguments: list[str]) -> int:
     ganloss._errors.DataError: ...
     """
     options = _parser().parse_args(arguments)
+    if options.json is not None:
+        _check_writable(Path(options.json))
     if options.lpips is not None and not options.pairs:
         raise UsageError("--lpips compares images of the same name; add --pairs")
     _say(f"{options.fake} against {options.real}")
@@ -46,7 +50,8 @@ def run(arguments: list[str]) -> int:
     from ganloss.runs.scoring import Request
 
     names = ("real", "fake", "features", "weights", "count", "image_size", "cond", "pairs")
-    values = {name: getattr(options, name) for name in (*names, "lpips", "seed", "allow_code")}
+    names += ("lpips", "fit", "seed", "allow_code")
+    values = {name: getattr(options, name) for name in names}
     report = _evaluate(Request(**values), try_metric=options.self_test)
     if options.json is not None:
         _write(report, Path(options.json))
@@ -72,10 +77,12 @@ def _parser() -> _Parser:
         metavar="PATH",
         help="file of the weights of inception, vgg16, clip or dinov2; auto looks for it",
     )
-    add("--count", "--num-samples", type=int, metavar="N",
+    add("--count", "--num-samples", type=_from(1), metavar="N",
         help="images on each side (default: as many as leave as many real ones to refer to, at "
         "most 1000)")  # fmt: skip
-    add("--image-size", type=int, metavar="N", help="bring images to this size first")
+    add("--image-size", type=_from(8), metavar="N", help="bring images to this size first")
+    add("--fit", choices=("crop", "pad", "stretch"),
+        help="how an image becomes a square (default: as the run made it; crop)")  # fmt: skip
     add("--cond", action="store_true",
         help="REAL's outermost folders are classes, which the metric's trial drops")  # fmt: skip
     add("--pairs", action="store_true",
@@ -83,7 +90,7 @@ def _parser() -> _Parser:
     add("--lpips", metavar="WEIGHTS",
         help="weights of LPIPS (AlexNet) for --pairs: auto, a folder or a file (default: LPIPS "
         "is measured where they are on this machine)")  # fmt: skip
-    add("--seed", type=int, default=0, metavar="N", help="of every random choice (default: 0)")
+    add("--seed", type=_from(0), default=0, metavar="N", help="of every random choice (default: 0)")
     add("--json", metavar="PATH", help="write everything to this file as well")
     add("--no-self-test", dest="self_test", action="store_false",
         help="do not try the metric on the real images first")  # fmt: skip
@@ -91,14 +98,39 @@ def _parser() -> _Parser:
     return parser
 
 
+def _from(least: int) -> "Callable[[str], int]":
+    """Whole numbers from one on."""
+
+    def number(word: str) -> int:
+        if word.isdecimal() and int(word) >= least:
+            return int(word)
+        raise argparse.ArgumentTypeError(f"{word!r} is no whole number from {least} on")
+
+    return number
+
+
+def _check_writable(path: Path) -> None:
+    """Refuse, before anything is measured, a file that could not be written."""
+    if path.is_dir():
+        raise UsageError(f"--json {path} is a folder; name a file, e.g. {path / 'scores.json'}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"--json {path}: its folder cannot be made ({error.strerror or error}); name another"
+        ) from error
+
+
 def _evaluate(request: "Request", *, try_metric: bool) -> "Report":
     """Measure, and print each part as soon as it is known."""
-    from ganloss.runs import scoring
+    from ganloss.runs import pairing, scoring
 
-    lpips = scoring.lpips_of_pairs(request)
-    alone = request.pairs and _too_few(request)
+    lpips = pairing.lpips_of_pairs(request)
+    if request.pairs:
+        pairing.check_pairs(request)
+    alone = request.pairs and pairing.too_few(request)
     ready = None if alone else scoring.prepare(request)
-    paired, notes = scoring.pair_numbers(request, lpips) if request.pairs else ((), ())
+    paired, notes = pairing.pair_numbers(request, lpips) if request.pairs else ((), ())
     if ready is None:
         notes += ("the sets are too small to be compared as sets",)
         _print(None, paired, None, notes)
@@ -113,21 +145,13 @@ def _evaluate(request: "Request", *, try_metric: bool) -> "Report":
             if try_metric
             else "This metric was not tried on the real images: --no-self-test."
         )
-    measurement, memorised = ready.measure(), ready.memorisation()
     notes += ready.notes
-    if not request.pairs and scoring.same_names(request):
+    if not request.pairs and pairing.same_names(request):
         notes += ("names match; if each image was made from the real one of its name, add --pairs",)
+    measurement, memorised = ready.measure(), ready.memorisation()
     _print(measurement, paired, memorised, notes)
-    return scoring.Report(request, trial, measurement, paired, memorised, notes)
-
-
-def _too_few(request: "Request") -> bool:
-    """Whether a side has too few images for numbers about sets."""
-    from ganloss.data.files import list_images
-    from ganloss.metrics.protocol import FEWEST_IMAGES
-
-    real, fake = (len(list_images(Path(s)).files) for s in (request.real, request.fake))
-    return real < 2 * FEWEST_IMAGES or fake < FEWEST_IMAGES
+    shape = tuple(ready.data.shape)
+    return scoring.Report(request, trial, measurement, paired, memorised, notes, shape)
 
 
 def _print(
@@ -151,8 +175,8 @@ def _print(
     if memorised is not None:
         console.print(
             f"nearest neighbours: generated images are {memorised:.2f} times as far from the "
-            "nearest training image as from the nearest held-out one (1 means nothing was "
-            "memorised)"
+            "nearest training image as from the nearest held-out one (real images: 1; far below "
+            "it, training images were memorised)"
         )
     for note in notes:
         console.print(f"note: {note}", markup=False)
@@ -183,10 +207,8 @@ def _short(value: float | None) -> str:
 
 
 def _write(report: "Report", path: Path) -> None:
-    from ganloss.runs.folder import storage, write_text
+    from ganloss.runs.folder import write_text
 
-    with storage(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, report.to_json())
     _say(f"numbers   {path}")
 

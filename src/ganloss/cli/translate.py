@@ -41,7 +41,9 @@ def run(arguments: list[str]) -> int:
     )
     parser.add_argument("run", metavar="RUN", help="a run folder, or its export folder")
     parser.add_argument("images", metavar="IMAGES", help="a folder, zip or image file")
-    parser.add_argument("--out", "--outdir", help="where to (default: RUN/translated)")
+    parser.add_argument(
+        "--out", "--outdir", help="where to (default: RUN/translated, of BtoA RUN/translated_BtoA)"
+    )
     parser.add_argument(
         "--direction", choices=("AtoB", "BtoA"), default="AtoB", help="of an unpaired run"
     )
@@ -65,7 +67,8 @@ def run(arguments: list[str]) -> int:
     from ganloss.runs.translating import Translation
 
     translation = Translation.load(options.run, backward=options.direction == "BtoA")
-    out = Path(options.out) if options.out else Path(options.run) / "translated"
+    usual = "translated" if options.direction == "AtoB" else "translated_BtoA"
+    out = Path(options.out) if options.out else Path(options.run) / usual
     progress = _Progress()
     try:
         with storage(out):

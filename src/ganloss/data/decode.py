@@ -203,9 +203,21 @@ def _eight_bit(image: "Image.Image") -> "Image.Image":
     if image.mode in DEEP_GRAY:
         return Image.fromarray((deep_gray(image) * 255).round().astype(np.uint8))
     if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+        return on_white(image)
     return image.convert("L" if image.mode in ("1", "L") else "RGB")
+
+
+def on_white(image: "Image.Image") -> "Image.Image":
+    """Lay a transparent image on white, in RGB: what networks see of it.
+
+    >>> from PIL import Image
+    >>> on_white(Image.new("RGBA", (1, 1), (0, 0, 0, 0))).getpixel((0, 0))
+    (255, 255, 255)
+    """
+    from PIL import Image
+
+    rgba = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
 
 
 def deep_gray(image: "Image.Image") -> np.ndarray:
@@ -232,6 +244,6 @@ def white_of(mode: str, brightest: float) -> float:
     """
     if mode not in ("I", "F"):
         return 65535.0
-    if mode == "F" and brightest <= 1:
+    if mode == "F" and brightest < 2:  # of 255 that would be black; a filter overshoots 1
         return 1.0
     return 255.0 if brightest <= 255 else 65535.0

@@ -361,9 +361,10 @@ def _check_rest(whole: tuple[Source, Source], rest: tuple[Source, Source], share
     """Refuse to hold out so much of images enough that too few are left to train on."""
     for before, after in zip(whole, rest, strict=True):
         if len(after.files) < FEWEST_IMAGES <= len(before.files):
+            mend = "lower it" if len(before.files) > FEWEST_IMAGES else "add images"
             raise DataError(
                 f"--held-out {share:g} leaves {len(after.files)} of the {len(before.files)} images "
-                f"in {before.path} to train on, and at least {FEWEST_IMAGES} are needed; lower it"
+                f"in {before.path} to train on, and at least {FEWEST_IMAGES} are needed; {mend}"
             )
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+_PART = 4096  # images that others are compared with at a time
+_COPY = 1e-12  # instead of a distance of 0
+
 
 def frechet_distance(real: Tensor, fake: Tensor) -> float:
     r"""Fréchet distance between Gaussians fitted to two sets of features.
@@ -199,25 +202,39 @@ KERNEL = Distance("kid", kernel_distance, _resampled_kernel_distances)
 
 
 def nearest_neighbour_ratio(samples: Tensor, train: Tensor, held_out: Tensor) -> float:
-    """How much closer samples lie to training images than to held-out ones, in pixels.
+    """How much closer samples lie to training images than real images do, in pixels.
 
     The median over samples of (distance to the nearest training image) / (distance to the nearest
-    held-out image): 1 when nothing was memorised, far below 1 when samples copy training images.
+    held-out image), over the same median of the held-out images, each against the others: 1 when
+    nothing was memorised, far below 1 when samples copy training images. Of the larger set some
+    image is nearer by chance; the second median takes that out.
 
     Args:
         samples: images ``(N, ...)``.
-        train: images ``(M, ...)``.
-        held_out: images ``(M, ...)``, as many as ``train``.
+        train: images ``(M, ...)``, all that were trained on.
+        held_out: images ``(K, ...)``, at least two.
 
-    >>> train, held_out = torch.tensor([[0.0]]), torch.tensor([[2.0]])
-    >>> nearest_neighbour_ratio(torch.tensor([[0.5]]), train, held_out)
-    0.3333333333333333
+    Raises:
+        ValueError: fewer than two held-out images.
+
+    >>> train, held_out = torch.tensor([[0.0], [4.0]]), torch.tensor([[1.0], [3.0]])
+    >>> nearest_neighbour_ratio(torch.tensor([[0.25]]), train, held_out)
+    0.6666666666666666
     """
-    if len(train) != len(held_out):
-        raise ValueError(
-            f"{len(train)} training and {len(held_out)} held-out images; equal numbers are needed, "
-            "or the larger set is nearer by chance"
-        )
-    flat = [x.double().flatten(1) for x in (samples, train, held_out)]
-    to_train, to_held_out = (torch.cdist(flat[0], x).amin(1) for x in flat[1:])
-    return float((to_train / to_held_out.clamp_min(1e-12)).median())
+    if len(held_out) < 2:
+        raise ValueError(f"{len(held_out)} held-out image(s); at least two are needed")
+    fakes, seen, unseen = (x.flatten(1) for x in (samples, train, held_out))
+    of_fakes = _nearest(fakes, seen) / _nearest(fakes, unseen).clamp_min(_COPY)
+    of_reals = _nearest(unseen, seen) / _nearest(unseen, unseen, itself=False).clamp_min(_COPY)
+    return float(of_fakes.median() / of_reals.median().clamp_min(_COPY))
+
+
+def _nearest(rows: Tensor, others: Tensor, *, itself: bool = True) -> Tensor:
+    """Distance of each row to the nearest of the others; ``itself``: whether it may be the same."""
+    distances: list[Tensor] = []
+    for part in others.split(_PART):
+        apart = torch.cdist(rows.double(), part.double())
+        if not itself:
+            apart.diagonal(-_PART * len(distances)).fill_(math.inf)
+        distances.append(apart.amin(1))
+    return torch.stack(distances).amin(0)

@@ -18,6 +18,7 @@ from ganloss.networks.translate import Translator
 WEIGHTS, DESCRIPTION = "generator.safetensors", "config.json"
 #: Weights of a second generator, from domain B to A.
 BACKWARD = "generator_b_to_a.safetensors"
+_TASK = "task: "  # what the configuration of a run begins with
 #: Largest side, width or number of classes that is read; and what of a description is no size.
 _LARGEST = 10_000
 _NO_SIZES = ("class_names", "generator", "translator", "both_ways", "range", "network", "normalise")
@@ -181,6 +182,24 @@ def read_description(path: str | Path) -> Description:
         ) from error
 
 
+def is_run(path: Path) -> bool:
+    """Whether it is the folder of a run.
+
+    >>> is_run(Path("no-such-run"))
+    False
+    """
+    return _first_line(path / "config.yaml").startswith(_TASK)
+
+
+def is_generator(path: Path) -> bool:
+    """Whether it is the folder of a run or of an export, rather than one of images.
+
+    >>> is_generator(Path("no-such-run"))
+    False
+    """
+    return is_run(path) or all((path / name).is_file() for name in (DESCRIPTION, WEIGHTS))
+
+
 def _export_folder(path: Path) -> Path:
     for folder in (path, path / "export"):
         if (folder / DESCRIPTION).is_file():
@@ -197,11 +216,15 @@ def _export_folder(path: Path) -> Path:
 
 def _task(path: Path) -> str:
     """What the run is one of, as far as its configuration says."""
+    first = _first_line(path / "config.yaml")
+    return first.removeprefix(_TASK) if first.startswith(_TASK) else "generate"
+
+
+def _first_line(path: Path) -> str:
     try:
-        first = (path / "config.yaml").read_text(encoding="utf-8").partition("\n")[0]
+        return path.read_text(encoding="utf-8").partition("\n")[0]
     except (OSError, ValueError):
-        return "generate"
-    return first.removeprefix("task: ") if first.startswith("task: ") else "generate"
+        return ""
 
 
 def _build(description: Description, weights: Path, allow_code: bool) -> nn.Module:

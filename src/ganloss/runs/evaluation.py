@@ -211,7 +211,7 @@ def _trial(data: ImageSet | PointSet, features: FeatureNet) -> SelfTest | None:
 
 
 def memorisation(samples: Tensor, data: ImageSet | PointSet) -> float | None:
-    """Nearest-neighbour ratio to training and held-out images; None without held-out ones.
+    """Nearest-neighbour ratio to all training images and held-out ones; None without those.
 
     >>> from ganloss.data.demo import demo_set
     >>> data = demo_set("digits")
@@ -220,6 +220,5 @@ def memorisation(samples: Tensor, data: ImageSet | PointSet) -> float | None:
     """
     if isinstance(data, PointSet) or data.held_out is None:
         return None
-    count = min(len(data.images), len(data.held_out))
-    trained_on = take(data.images, torch.arange(count))
-    return nearest_neighbour_ratio(samples, trained_on, data.held_out[:count])
+    trained_on = take(data.images, torch.arange(len(data.images)))
+    return nearest_neighbour_ratio(samples, trained_on, data.held_out[:MOST_HELD_OUT])

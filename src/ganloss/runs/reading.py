@@ -22,6 +22,7 @@ _FILES = {
     "diverged.json": "what went first when it diverged",
     "diverged.pt": "the state before that step",
     "export/generator.safetensors": "the generator for use elsewhere",
+    "export/generator_b_to_a.safetensors": "the generator from B to A",
     "checkpoints/last.pt": "last checkpoint",
     "checkpoints/best.pt": "best checkpoint",
 }

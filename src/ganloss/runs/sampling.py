@@ -97,8 +97,9 @@ class Sampler:
         inputs = (z,) if labels is None else (z, labels)
         batches = zip(*(x.split(_BATCH) for x in inputs), strict=True)
         with torch.no_grad():
-            samples = torch.cat([self.generator(*batch) for batch in batches])
-        return to_uint8(samples) if self.makes_images else samples
+            samples = (self.generator(*batch) for batch in batches)
+            # Each batch at once: floats of all images take four times as much memory, or more.
+            return torch.cat([to_uint8(x) if self.makes_images else x for x in samples])
 
     def samples(self, seeds: Sequence[int]) -> Tensor:
         """Samples of some seeds."""

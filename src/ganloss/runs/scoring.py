@@ -2,42 +2,38 @@
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ganloss._errors import DataError, UsageError
-from ganloss._weights import WEIGHTS, find, locate
 from ganloss.data.batches import take
-from ganloss.data.decode import UNREADABLE, Header, fitted, read_upright
-from ganloss.data.files import ImageFile, list_images
+from ganloss.data.decode import Fit, Header
+from ganloss.data.files import list_images
 from ganloss.data.images import ImageSet, load_images, read_headers
 from ganloss.data.layouts import training_part
-from ganloss.metrics.distances import nearest_neighbour_ratio
 from ganloss.metrics.features import (
     FeatureNet,
     StackedDigitsFeatures,
     digits_features,
     random_vgg_features,
 )
-from ganloss.metrics.pairs import SIDES, paired_numbers
 from ganloss.metrics.pretrained import PretrainedFeatures, PretrainedName
 from ganloss.metrics.protocol import FEWEST_IMAGES, Measurement, Number, measure
 from ganloss.metrics.selftest import FEWEST_IMAGES as FEWEST_TO_TRY
 from ganloss.metrics.selftest import SelfTest, self_test
+from ganloss.networks.load import is_generator, is_run
+from ganloss.runs.evaluation import memorisation
 from ganloss.runs.sampling import Sampler
-from ganloss.terms.lpips import LPIPS
+from ganloss.runs.settings import settings_from_file
 
 FeatureName = Literal["auto", "digits", "random-vgg"] | PretrainedName
 
 MOST_IMAGES = 1000
 _THREADS = 4  # for reading the headers of files
-_LPIPS = ("lpips-alex", "alexnet")  # the files it takes
 
 
 @dataclass(frozen=True)
@@ -55,6 +51,7 @@ class Request:
         pairs: compare images of the same name as well.
         lpips: weights of LPIPS, for pairs: ``"auto"``, a folder or a file; by default it is
             measured where they are on this machine.
+        fit: how an image becomes a square; by default as the run made it, or the middle.
         seed: of the choice of images, of noise and of the bootstrap.
         allow_code: import a generator of one's own.
 
@@ -71,6 +68,7 @@ class Request:
     cond: bool = False
     pairs: bool = False
     lpips: str | None = None
+    fit: Fit | None = None
     seed: int = 0
     allow_code: bool = False
 
@@ -86,6 +84,7 @@ class Report:
         pairs: the numbers of images of the same name.
         memorisation: nearest-neighbour ratio, where there are held-out images.
         notes: what was done to the images, in words.
+        shape: ``(C, H, W)`` of the images that were compared as sets.
 
     >>> request = Request("photos", "generated")
     >>> "notes" in Report(request, None, None, (), None, ("resized",)).to_json()
@@ -98,6 +97,7 @@ class Report:
     pairs: tuple[Number, ...]
     memorisation: float | None
     notes: tuple[str, ...]
+    shape: tuple[int, ...] | None = None
 
     def to_json(self) -> str:
         """Write it down; what is infinite or missing is null."""
@@ -161,12 +161,7 @@ class Comparison:
 
     def memorisation(self) -> float | None:
         """Nearest-neighbour ratio to training and held-out images; None without held-out ones."""
-        held_out = self.data.held_out
-        if held_out is None:
-            return None
-        count = min(len(self.data.images), len(held_out), 2 * MOST_IMAGES)
-        train = take(self.data.images, torch.arange(count))
-        return nearest_neighbour_ratio(self.fake, train, held_out[:count])
+        return memorisation(self.fake, self.data)
 
 
 def prepare(request: Request) -> Comparison:
@@ -182,22 +177,26 @@ def prepare(request: Request) -> Comparison:
     torch.Size([64, 1, 8, 8])
     """
     named = _network(request.features, request.weights)
+    _refuse_a_run(request.real)
     sampler = _sampler(request)
-    data = load_images(request.real, _size(request, sampler), cond=request.cond)
+    fit = request.fit or (_fit_of(Path(request.fake)) if sampler else "crop")
+    data = load_images(request.real, _size(request, sampler), fit=fit, cond=request.cond)
     features = named or _known_for(data)
     _check_fit(features, data)
     channels, side, _ = data.shape
-    notes = _resized("real", request.real, side)
+    notes = _resized("real", request.real, side, fit) + _left_out("real", data)
     if sampler is None:
         _refuse_runs(request.fake)
-        fakes = load_images(request.fake, side)
-        notes += _resized("generated", request.fake, side)
+        fakes = load_images(request.fake, side, fit=fit)
+        notes += _resized("generated", request.fake, side, fit) + _left_out("generated", fakes)
         count = _count(request, data, len(fakes.images))
         fake = take(fakes.images, _chosen(len(fakes.images), count, request.seed))
     else:
         count = _count(request, data, None)
-        fake = sampler.samples(range(count))
-        notes += (f"{count:,} images were made by {request.fake} from seeds 0 to {count - 1}",)
+        labels, classes = _classes(sampler, data, count)
+        fake = sampler(sampler.latents(range(count)), labels)
+        made = f"{count:,} images were made by {request.fake} from seeds 0 to {count - 1}"
+        notes += (made + classes,)
     if fake.shape[1] != channels:
         notes += (f"generated images were made {'gray' if channels == 1 else 'colour'} like REAL",)
         fake = with_channels(fake, channels)
@@ -205,14 +204,52 @@ def prepare(request: Request) -> Comparison:
     if others is None:
         notes += (
             f"real against real is two halves of REAL, {count // 2:,} images each: fewer than "
-            f"twice {count:,} are there. Scores of fewer images differ; --count {_most(data)} "
-            "compares like with like",
+            f"twice {count:,} are there. Scores of fewer images differ"
+            + (
+                f"; --count {_most(data)} compares like with like"
+                if _most(data) >= FEWEST_IMAGES
+                else ""
+            ),
         )
     return Comparison(request, data, features, real, fake, others, notes)
 
 
+def _classes(sampler: Sampler, data: ImageSet, count: int) -> tuple[Tensor | None, str]:
+    """Classes to make, as often as in REAL where its classes are known; and that in words."""
+    names = sampler.about.class_names
+    if data.labels is None or tuple(names) != tuple(data.class_names):
+        said = f", the {len(names):,} classes equally often" if names else ""
+        return sampler.labels(range(count)), said
+    ordered = data.labels.sort().values
+    chosen = torch.linspace(0, len(ordered) - 1, count).round().long()
+    return ordered[chosen], ", each class as often as in REAL"
+
+
+def _fit_of(run: Path) -> Fit:
+    """How a run, or the run of an export, made squares of its images."""
+    for folder in (run, run.parent):
+        if (folder / "config.yaml").is_file():
+            return settings_from_file(folder / "config.yaml").fit
+    return "crop"
+
+
+def _refuse_a_run(real: str) -> None:
+    """Refuse a run in the place of REAL."""
+    if is_generator(Path(real)) or is_run(Path(real).parent):
+        raise UsageError(
+            f"{real} is a run, or a part of one, and not real images; those come first: "
+            "`ganloss evaluate REAL RUN`"
+        )
+
+
 def _refuse_runs(fake: str) -> None:
-    """Refuse a folder of runs, whose pictures of samples are no generated images."""
+    """Refuse a folder of runs, or of a run: its pictures of samples are no generated images."""
+    above = Path(fake).parent
+    if is_run(above) and Path(fake).name == "samples":
+        raise UsageError(
+            f"the pictures of {fake} show many samples at once; name the run, which then makes "
+            f"images: {above}"
+        )
     runs = sorted(
         path.parent
         for path in Path(fake).glob("**/status.json")
@@ -227,6 +264,11 @@ def _refuse_runs(fake: str) -> None:
 
 def _network(name: FeatureName, weights: str) -> FeatureNet | None:
     """Give the network of a name; None for ``"auto"``, which depends on the data."""
+    if weights != "auto" and name in ("auto", "digits", "random-vgg"):
+        raise UsageError(
+            f"--weights {weights} is a file of a pretrained network; say which: --features "
+            "inception, vgg16, clip or dinov2"
+        )
     if name == "auto":
         return None
     if name == "digits":
@@ -244,7 +286,7 @@ def _known_for(data: ImageSet) -> FeatureNet:
 def _sampler(request: Request) -> Sampler | None:
     """Give the generator, if FAKE is a run or an export."""
     path = Path(request.fake)
-    if not any((path / name).is_file() for name in ("config.yaml", "config.json")):
+    if not is_generator(path):
         return None
     sampler = Sampler.load(path, allow_code=request.allow_code)
     if not sampler.makes_images:
@@ -331,105 +373,20 @@ def with_channels(images: Tensor, channels: int) -> Tensor:
     return (images * luma).sum(1, keepdim=True).round().clamp(0, 255).to(torch.uint8)
 
 
-def _resized(kind: str, source: str, side: int) -> tuple[str, ...]:
+def _left_out(kind: str, data: ImageSet) -> tuple[str, ...]:
+    """Say which files could not be read."""
+    if not data.skipped:
+        return ()
+    path, why = data.skipped[0]
+    return (f"{len(data.skipped):,} {kind} file(s) left out, unreadable: {path} ({why}) …",)
+
+
+def _resized(kind: str, source: str, side: int, fit: Fit) -> tuple[str, ...]:
     """Say how many images of a folder had to be brought to another size."""
     if ":" in source and not Path(source).exists():
         return ()
     files = training_part(list_images(Path(source))).files
     headers = [h for h in read_headers(files, _THREADS) if isinstance(h, Header)]
     other = sum((h.width, h.height) != (side, side) for h in headers)
-    return (f"{other:,} {kind} images were cut and resized to {side}×{side}",) if other else ()
-
-
-def lpips_of_pairs(request: Request) -> LPIPS | None:
-    """Give the distance, or None where its weights are neither asked for nor here.
-
-    Raises:
-        WeightsError: they were asked for, and are not here.
-
-    >>> lpips_of_pairs(Request("sharp", "restored")) is None  # there are no pairs
-    True
-    """
-    weights, by_hand = request.lpips, "--lpips FOLDER, which holds both files"
-    if not request.pairs:
-        return None
-    if weights is None and any(find(WEIGHTS[name]) is None for name in _LPIPS):
-        return None
-    if weights is not None and not Path(weights).is_file():
-        for name in _LPIPS:
-            locate(WEIGHTS[name], weights, by_hand=by_hand, without="leave --lpips out")
-    return LPIPS("alex", weights or "auto", value_range=(0, 255))
-
-
-def pair_numbers(
-    request: Request, lpips: LPIPS | None
-) -> tuple[tuple[Number, ...], tuple[str, ...]]:
-    """Compare images of the same name, at REAL's own size; the numbers, and notes in words.
-
-    Raises:
-        DataError: no names match.
-    """
-    sides = tuple(list_images(Path(source)).files for source in (request.real, request.fake))
-    real, fake = ({file.stem: file for file in reversed(side)} for side in sides)
-    names = [name for name in real if name in fake]
-    if not names:
-        first = [next(iter(side)) for side in (real, fake)]
-        raise DataError(
-            f"no image of {request.fake} has the name of one in {request.real} (there "
-            f"{first[0]!r}, here {first[1]!r}); pairs have equal names, apart from the suffix"
-        )
-    resized: list[str] = []
-    pairs = _pairs(names, real, fake, resized)
-    numbers = paired_numbers(pairs, lpips=lpips, seed=request.seed)
-    alone = [len(side) - len(names) for side in (real, fake)]
-    notes = [f"{alone[0]:,} real and {alone[1]:,} generated images have no partner"]
-    notes = notes if any(alone) else []
-    twice = sum(map(len, sides)) - len(real) - len(fake)
-    if twice:
-        notes.append(f"images left out whose name another has, but for the suffix: {twice:,}")
-    if resized:
-        notes.append(f"{len(resized):,} generated images were resized to their partner's size")
-    measured = {number.name.partition("@")[0] for number in numbers}
-    notes += [
-        f"{name} is left out: it takes images of {side} pixels a side or more"
-        for name, side in SIDES.items()
-        if name not in measured and (name != "lpips" or lpips is not None)
-    ]
-    if lpips is None:
-        files = " and ".join(f"`ganloss weights fetch {name}`" for name in _LPIPS)
-        notes.append(f"lpips is left out: its weights are not here; {files} bring them")
-    return numbers, tuple(notes)
-
-
-def same_names(request: Request) -> bool:
-    """Whether every generated image has the name of a real one.
-
-    >>> same_names(Request("no-such-folder", "demo:digits"))
-    False
-    """
-    paths = Path(request.real), Path(request.fake)
-    if not all(path.exists() for path in paths):
-        return False
-    real, fake = ({f.stem for f in list_images(path).files} for path in paths)
-    return fake <= real
-
-
-def _pairs(
-    names: list[str], real: dict[str, ImageFile], fake: dict[str, ImageFile], resized: list[str]
-) -> Iterator[tuple[Tensor, Tensor]]:
-    for name in names:
-        try:
-            target, image = read_upright(real[name]), read_upright(fake[name])
-        except UNREADABLE as error:
-            raise DataError(f"the pair {name!r} cannot be read ({error}); remove it") from error
-        if image.size != target.size:
-            resized.append(name)
-            image = fitted(image, target.size, "stretch")
-        if image.mode != target.mode:
-            image = image.convert(target.mode)
-        yield _tensor(target), _tensor(image)
-
-
-def _tensor(image: Any) -> Tensor:
-    array = np.array(image)
-    return torch.from_numpy(array[None] if array.ndim == 2 else array.transpose(2, 0, 1))
+    done = {"crop": "cut and resized", "pad": "padded and resized", "stretch": "stretched"}[fit]
+    return (f"{other:,} {kind} images were {done} to {side}×{side}",) if other else ()

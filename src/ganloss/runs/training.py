@@ -385,7 +385,7 @@ class _Session:
             if state == "finished":
                 run.task.export(run.folder)
                 self.extra |= run.task.conclude(rows)
-            frames = sorted(run.folder.samples.glob("*.png"))
+            frames = sorted(run.folder.samples.glob("*.png"), key=lambda frame: int(frame.stem))
             captions = [f"step {int(frame.stem):,}" for frame in frames]
             write_gif(frames, run.folder.path / "progress.gif", captions)
             self.write_page(state, run.stopped_early)

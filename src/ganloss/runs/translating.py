@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganloss._errors import DataError, UsageError
 from ganloss.data.cache import reason
-from ganloss.data.decode import DEEP_GRAY, UNREADABLE, Header, deep_gray, opened
+from ganloss.data.decode import DEEP_GRAY, UNREADABLE, Header, deep_gray, on_white, opened
 from ganloss.data.files import ImageFile, Source, list_images, single_image
 from ganloss.data.images import read_headers
 from ganloss.engine.checkpoint import write_atomically
@@ -103,15 +103,15 @@ class Picture:
     Args:
         pixels: ``(C, H, W)`` in [-1, 1], one or three channels.
         alpha: its transparency, if it has any.
-        deep: whether it has more than 8 bits.
+        deep: whether its pixels were read with more than 8 bits.
 
-    >>> Picture(torch.zeros(3, 4, 4), alpha=None, deep=False).pixels.shape
+    >>> Picture(torch.zeros(3, 4, 4), alpha=None).pixels.shape
     torch.Size([3, 4, 4])
     """
 
     pixels: Tensor
     alpha: "Image.Image | None"
-    deep: bool
+    deep: bool = False
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ class Translation:
         translator = self.about.translator
         gray = translator is not None and translator.inputs == 1
         try:
-            return _read_picture(file, gray=gray, deep=header.deep)
+            return _read_picture(file, gray=gray)
         except UNREADABLE as error:
             return reason(error)
 
@@ -245,7 +245,7 @@ class Translation:
                 f"{_some(clear)} would lose transparency, which no {_format(clear[0])} keeps; let "
                 "such names end in .png"
             )
-        deep = [path for path, h in found if h.deep and not self._keeps_depth(path, h.transparent)]
+        deep = [path for path, h in found if h.deep and not (h.gray and self._writes_depth(path))]
         if deep and not eight_bit:
             raise DataError(
                 f"{_some(deep)} would have 8 bits, and the image has more: results have 16 in gray "
@@ -253,10 +253,10 @@ class Translation:
                 "the same"
             )
 
-    def _keeps_depth(self, path: Path, transparent: bool) -> bool:
+    def _writes_depth(self, path: Path) -> bool:
         translator = self.about.translator
         gray = translator is not None and translator.outputs == 1
-        return gray and not transparent and _format(path) in ("PNG", "TIFF")
+        return gray and _format(path) in ("PNG", "TIFF")
 
     def _translate(self, picture: Picture, tile: int | None, path: Path) -> "Image.Image":
         from PIL import Image
@@ -267,7 +267,7 @@ class Translation:
         with torch.no_grad():
             made = tiled(self.generator, picture.pixels, side, scale)
         values = ((made.clamp(-1, 1) + 1) / 2).numpy()
-        if picture.deep and self._keeps_depth(path, picture.alpha is not None):
+        if picture.deep and self._writes_depth(path):
             return Image.fromarray(np.rint(values[0] * 65535).astype(np.uint16))
         levels = np.rint(values * 255).astype(np.uint8)
         image = Image.fromarray(levels[0] if len(levels) == 1 else levels.transpose(1, 2, 0))
@@ -277,7 +277,7 @@ class Translation:
         return image
 
 
-def _read_picture(file: ImageFile, *, gray: bool, deep: bool) -> Picture:
+def _read_picture(file: ImageFile, *, gray: bool) -> Picture:
     """Read one image, upright, in gray or colour, with its transparency.
 
     Raises:
@@ -291,10 +291,12 @@ def _read_picture(file: ImageFile, *, gray: bool, deep: bool) -> Picture:
     if upright.mode in DEEP_GRAY:
         pixels = torch.from_numpy(deep_gray(upright) * 2 - 1).float()[None]
         return Picture(pixels if gray else pixels.expand(3, -1, -1), None, deep=True)
-    alpha = upright.convert("RGBA").getchannel("A") if upright.has_transparency_data else None
+    alpha = None
+    if upright.has_transparency_data:
+        alpha, upright = upright.convert("RGBA").getchannel("A"), on_white(upright)
     array = np.array(upright.convert("RGB").convert("L" if gray else "RGB"), dtype=np.float32)
     array = array[None] if gray else array.transpose(2, 0, 1)
-    return Picture(torch.from_numpy(array / 127.5 - 1).contiguous(), alpha, deep=deep)
+    return Picture(torch.from_numpy(array / 127.5 - 1).contiguous(), alpha)
 
 
 def _listed(path: Path) -> Source:

@@ -211,7 +211,8 @@ class GenerateTask(Task[GenerateSettings, ImageSet | PointSet]):
         if ratio is not None:
             facts["Nearest neighbours"] = (
                 f"samples are {ratio:.2f} times as far from the nearest training image as from the "
-                "nearest held-out one (1 means nothing was memorised)"
+                "nearest held-out one (real images: 1; far below it, training images were "
+                "memorised)"
             )
         if rows and "shares" in rows[-1]:
             facts["Rarest class"] = f"{min(rows[-1]['shares']):.1%} of the samples"

@@ -15,6 +15,7 @@ from ganloss._errors import UsageError
 from ganloss._random import Draws
 from ganloss.data.batches import Batches, from_uint8, take, to_uint8
 from ganloss.data.degradations import Degradation
+from ganloss.data.order import Order
 from ganloss.data.pairs import PairSet, load_folders, load_pairs, load_targets
 from ganloss.engine.ema import moving_average
 from ganloss.engine.hardware import Hardware
@@ -38,6 +39,13 @@ if TYPE_CHECKING:
 
 MOST_SCORED, MOST_SHOWN = 200, 8
 _BATCH = 16
+
+
+def _chosen(count: int) -> Tensor:
+    """Rows of the pairs to score: all, or some from all over, since names may sort by kind."""
+    if count <= MOST_SCORED:
+        return torch.arange(count)
+    return Order(count, seed=0).indices(0, MOST_SCORED).sort().values
 
 
 @dataclass(frozen=True)
@@ -93,9 +101,9 @@ class PairedTask(Task[PairedSettings, PairSet]):
         self.data = self._read()
         if self.data.held_out_targets is None or self.data.held_out_inputs is None:
             raise UsageError("no pairs are held out to score the generator on; give --held-out 0.1")
-        first = torch.arange(min(MOST_SCORED, len(self.data.held_out_targets)))
-        targets = take(self.data.held_out_targets, first)
-        inputs = take(self.data.held_out_inputs, first)
+        chosen = _chosen(len(self.data.held_out_targets))
+        targets = take(self.data.held_out_targets, chosen)
+        inputs = take(self.data.held_out_inputs, chosen)
         if self.degradation is not None:
             _check_divides(self.degradation, targets.shape[2:])
             draws = Draws(seed=0, step=0, rows=len(targets))

@@ -12,6 +12,7 @@ from ganloss._errors import UsageError
 from ganloss._random import seed_of
 from ganloss.aids import ImagePool
 from ganloss.data.batches import Batches, from_uint8, take, to_uint8
+from ganloss.data.order import Order
 from ganloss.data.pairs import Images, PairSet, load_pairs
 from ganloss.engine.ema import moving_average
 from ganloss.engine.hardware import Hardware
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 MOST_SCORED, FEWEST_SCORED, SHOWN = 200, 8, 5
 _BATCH = 16
+_COPIES = 1e-9  # a distance below is rounding
 
 
 class UnpairedTask(Task[UnpairedSettings, PairSet]):
@@ -67,7 +69,7 @@ class UnpairedTask(Task[UnpairedSettings, PairSet]):
         if self.data.held_out_inputs is None or self.data.held_out_targets is None:
             raise UsageError("no images are held out to score on; give --held-out 0.1")
         self.held_out_a, self.held_out_b = (
-            _first(held_out, MOST_SCORED)
+            _drawn(held_out, MOST_SCORED)
             for held_out in (self.data.held_out_inputs, self.data.held_out_targets)
         )
         channels, side = self.data.shape[0], min(self.data.shape[1:])
@@ -151,6 +153,7 @@ class UnpairedTask(Task[UnpairedSettings, PairSet]):
         return {
             **unscored,
             "Network": f"{t.network}, width {t.width}, depth {t.depth}, one for each direction",
+            "Adversarial": f"{self.adversarial:g} × G",
             "Cycle consistency": f"{settings.lambda_cycle:g} × L1",
             "Identity": f"{settings.lambda_identity:g} × L1",
             "Pool": f"{settings.pool} images of each domain",
@@ -162,7 +165,7 @@ class UnpairedTask(Task[UnpairedSettings, PairSet]):
         """The losses in a line."""
         settings = self.settings
         return (
-            f"{super().in_a_line}; G + {settings.lambda_cycle:g} × cycle + "
+            f"{super().in_a_line}; {self.adversarial:g} × G + {settings.lambda_cycle:g} × cycle + "
             f"{settings.lambda_identity:g} × identity"
         )
 
@@ -181,7 +184,8 @@ class UnpairedTask(Task[UnpairedSettings, PairSet]):
         fewest = min(len(self.data.inputs) + a, len(self.data.targets) + b)
         share = math.ceil(100 * FEWEST_SCORED / fewest) / 100
         mend = (
-            f"hold out more (--held-out {share:g}, or images in testA and testB)"
+            f"hold out more (--held-out {share:g}, or, where there are testA and testB, images in "
+            "both)"
             if share <= 0.5
             else f"add images: {2 * FEWEST_SCORED} of each domain are enough, with --held-out 0.5"
         )
@@ -205,13 +209,15 @@ class UnpairedTask(Task[UnpairedSettings, PairSet]):
         if self.settings.metrics == "none" or self.unscored:
             return None
         net, count = random_vgg_features(), self._count
-        trained = [net(_first(side, count)) for side in (self.data.inputs, self.data.targets)]
+        trained = [net(_drawn(side, count)) for side in (self.data.inputs, self.data.targets)]
         a, b = self._features["A"], self._features["B"]
+        reference = (frechet_distance(a, trained[0]) + frechet_distance(b, trained[1])) / 2
         return Metric(
             f"fd-{net.name}@{count}",
             "Fréchet distance between translated held-out images and real ones of the other "
             "domain, mean of both directions; lower is better",
-            (frechet_distance(a, trained[0]) + frechet_distance(b, trained[1])) / 2,
+            # Nothing to refer to where the held-out images are copies of training images.
+            reference if reference > _COPIES else None,
             f"{count} training images of each domain against the same held-out ones",
             frechet_distance(a, b),
             noise_meaning="no translation at all",
@@ -257,10 +263,11 @@ class UnpairedTask(Task[UnpairedSettings, PairSet]):
 
     def reals(self) -> "Image.Image":
         """Held-out images of A beside such of B, which do not belong together."""
-        a, b = (_first(side, 16) for side in (self.held_out_a, self.held_out_b))
-        rows = min(len(a), len(b)) // 4 or 1
-        parts = zip(a[: 4 * rows].split(4), b[: 4 * rows].split(4), strict=True)
-        return grid(torch.cat([torch.cat(part) for part in parts]), 2 * min(4, len(a)))
+        columns = min(4, len(self.held_out_a), len(self.held_out_b))
+        rows = min(4, len(self.held_out_a) // columns, len(self.held_out_b) // columns)
+        a, b = (s[: rows * columns] for s in (self.held_out_a, self.held_out_b))
+        parts = zip(a.split(columns), b.split(columns), strict=True)
+        return grid(torch.cat([torch.cat(part) for part in parts]), 2 * columns)
 
     def picture(self) -> "Image.Image":
         """Held-out images, their translation and the way back, from A and from B."""
@@ -322,8 +329,9 @@ class UnpairedTask(Task[UnpairedSettings, PairSet]):
         ]
 
 
-def _first(images: Images, count: int) -> Tensor:
-    return take(images, torch.arange(min(count, len(images))))
+def _drawn(images: Images, count: int) -> Tensor:
+    """Some images, drawn from all over: the first by name may be of one kind."""
+    return take(images, Order(len(images), seed=0).indices(0, min(count, len(images))))
 
 
 def _error(back: Tensor, images: Tensor) -> float:
