@@ -426,7 +426,7 @@ def test_a_config_of_another_tool_makes_no_run_of_images(
 ) -> None:
     shutil.copytree(folders / "noisy", tmp_path / "fake")
     for name in ("config.json", "config.yaml"):
-        (tmp_path / "fake" / name).write_text("{}", encoding="utf-8")
+        (tmp_path / "fake" / name).write_text("task: detect\n", encoding="utf-8")
     words = ["evaluate", str(folders / "real"), str(tmp_path / "fake"), "--features", "digits"]
     assert main([*words, "--no-self-test"]) == 0
     assert "fd-digits@65" in capsys.readouterr().out
@@ -442,6 +442,7 @@ def test_files_that_are_left_out_are_said(
     assert main([*words, "--no-self-test", "--json", str(out)]) == 0
     assert "note: 1 generated file(s) left out, unreadable: 0000.png" in capsys.readouterr().out
     assert json.loads(out.read_text(encoding="utf-8"))["shape"] == [1, 8, 8]
+    assert json.loads(out.read_text(encoding="utf-8"))["request"]["fit"] == "crop"
 
 
 @pytest.mark.parametrize(

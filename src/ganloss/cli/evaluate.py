@@ -99,7 +99,7 @@ def _parser() -> _Parser:
 
 
 def _from(least: int) -> "Callable[[str], int]":
-    """Whole numbers from one on."""
+    """Read whole numbers that are at least that."""
 
     def number(word: str) -> int:
         if word.isdecimal() and int(word) >= least:
@@ -151,7 +151,7 @@ def _evaluate(request: "Request", *, try_metric: bool) -> "Report":
     measurement, memorised = ready.measure(), ready.memorisation()
     _print(measurement, paired, memorised, notes)
     shape = tuple(ready.data.shape)
-    return scoring.Report(request, trial, measurement, paired, memorised, notes, shape)
+    return scoring.Report(ready.request, trial, measurement, paired, memorised, notes, shape)
 
 
 def _print(

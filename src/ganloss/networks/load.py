@@ -18,7 +18,8 @@ from ganloss.networks.translate import Translator
 WEIGHTS, DESCRIPTION = "generator.safetensors", "config.json"
 #: Weights of a second generator, from domain B to A.
 BACKWARD = "generator_b_to_a.safetensors"
-_TASK = "task: "  # what the configuration of a run begins with
+#: First lines of the configurations of runs; other tools' begin otherwise.
+_RUNS = {f"task: {task}": task for task in ("generate", "paired", "unpaired")}
 #: Largest side, width or number of classes that is read; and what of a description is no size.
 _LARGEST = 10_000
 _NO_SIZES = ("class_names", "generator", "translator", "both_ways", "range", "network", "normalise")
@@ -188,7 +189,7 @@ def is_run(path: Path) -> bool:
     >>> is_run(Path("no-such-run"))
     False
     """
-    return _first_line(path / "config.yaml").startswith(_TASK)
+    return _first_line(path / "config.yaml") in _RUNS
 
 
 def is_generator(path: Path) -> bool:
@@ -216,8 +217,7 @@ def _export_folder(path: Path) -> Path:
 
 def _task(path: Path) -> str:
     """What the run is one of, as far as its configuration says."""
-    first = _first_line(path / "config.yaml")
-    return first.removeprefix(_TASK) if first.startswith(_TASK) else "generate"
+    return _RUNS.get(_first_line(path / "config.yaml"), "generate")
 
 
 def _first_line(path: Path) -> str:

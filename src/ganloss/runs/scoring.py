@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -211,7 +211,8 @@ def prepare(request: Request) -> Comparison:
                 else ""
             ),
         )
-    return Comparison(request, data, features, real, fake, others, notes)
+    done = replace(request, fit=fit)
+    return Comparison(done, data, features, real, fake, others, notes)
 
 
 def _classes(sampler: Sampler, data: ImageSet, count: int) -> tuple[Tensor | None, str]:
@@ -228,7 +229,7 @@ def _classes(sampler: Sampler, data: ImageSet, count: int) -> tuple[Tensor | Non
 def _fit_of(run: Path) -> Fit:
     """How a run, or the run of an export, made squares of its images."""
     for folder in (run, run.parent):
-        if (folder / "config.yaml").is_file():
+        if is_run(folder):
             return settings_from_file(folder / "config.yaml").fit
     return "crop"
 
