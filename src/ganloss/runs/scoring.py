@@ -251,11 +251,7 @@ def _refuse_runs(fake: str) -> None:
             f"the pictures of {fake} show many samples at once; name the run, which then makes "
             f"images: {above}"
         )
-    runs = sorted(
-        path.parent
-        for path in Path(fake).glob("**/status.json")
-        if path.with_name("config.yaml").is_file()
-    )
+    runs = sorted(path.parent for path in Path(fake).glob("**/status.json") if is_run(path.parent))
     if runs:
         raise UsageError(
             f"{fake} holds {len(runs)} run(s), whose pictures show many samples at once; name one "
